@@ -1,0 +1,53 @@
+# Every command of the project. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+BIN := .venv/bin
+PROTOS := $(shell find protos -name '*.proto')
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The environment is made anew when what it is made from changes.
+.venv/.ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || { echo "creating .venv"; $(PYTHON) -m venv .venv || { \
+	  echo "Python 3.11 with venv is needed: on Debian, apt-get install python3 python3-venv"; exit 1; }; }
+	@echo "installing dependencies into .venv (once; a few minutes on a slow line)"
+	@mkdir -p gen/paideia && touch gen/paideia/__init__.py
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+gen/.ready: .venv/.ready $(PROTOS)
+	@rm -rf gen/paideia gen/third_party && mkdir -p gen/paideia gen/third_party/google/api
+	@cp $$($(BIN)/python -c 'import google.api, os; print(list(google.api.__path__)[0])')/{annotations,http,field_behavior}.proto \
+	  gen/third_party/google/api/
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos -Igen/third_party \
+	  --python_out=gen --pyi_out=gen --grpc_python_out=gen --mypy_grpc_out=gen \
+	  --descriptor_set_out=gen/paideia.binpb --include_imports --include_source_info $(PROTOS)
+	@find gen/paideia -type d -exec touch {}/__init__.py \;
+	@touch $@
+
+.PHONY: proto
+proto: gen/.ready ## generate the stubs from protos/
+
+.PHONY: check
+check: proto ## lint, format, types, import contracts, protos, generated files, Envoy configuration
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code --path protos
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: test
+test: check ## every check, then every test on ports and data of its own
+	@echo "tests start PostgreSQL, Valkey, an S3 server, a Kafka broker and Envoy on free loopback ports, in a temporary folder"
+	$(BIN)/python -m pytest
+
+.PHONY: format
+format: proto ## format the protos and the code
+	$(BIN)/buf format --write --path protos
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .

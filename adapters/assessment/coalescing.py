@@ -1,0 +1,66 @@
+"""Acts on many requests at once when they come faster than one act takes: group commit, for calls as for transactions."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+from domain.shared.errors import DomainError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Coalescer(Generic[T, R]):
+    """Gathers values by key while an act on that key is under way, then acts on all of them in the order they came.
+
+    A lone value is acted on at once; nobody ever waits for company. A batch that fails for a fault of one of its values (any
+    error that is no DomainError) is tried again value by value, so that no value suffers for its neighbours.
+    """
+
+    def __init__(self, act: Callable[[str, Sequence[T]], Awaitable[Sequence[R]]], most: int = 200) -> None:
+        """`act` returns one result for each value, in the same order, or raises and has done nothing."""
+        self._act = act
+        self._most = most
+        self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, key: str, value: T) -> R:
+        """Returns what the act made of the value. A caller that gives up takes nothing back: the act goes on."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        if (queue := self._waiting.get(key)) is not None:
+            queue.append((value, future))
+        else:
+            self._waiting[key] = deque([(value, future)])
+            # A context of its own: what is done for many must not run under the trace or tenant of the first.
+            task = asyncio.create_task(self._run(key), context=Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _run(self, key: str) -> None:
+        queue = self._waiting[key]
+        try:
+            while queue:
+                await self._settle(key, [queue.popleft() for _ in range(min(len(queue), self._most))])
+        finally:
+            del self._waiting[key]
+            for _, future in queue:
+                future.cancel()
+
+    async def _settle(self, key: str, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
+        try:
+            results = await self._act(key, [value for value, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, DomainError):
+                for each in batch:
+                    await self._settle(key, [each])
+                return
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)

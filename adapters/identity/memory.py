@@ -1,0 +1,280 @@
+"""Identity in memory: the same promises as PostgreSQL, for one process. Units take turns, so races end as they would there."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Self
+
+from domain.identity.events import IdentityEvent
+from domain.identity.model import (
+    Account,
+    EmailTaken,
+    Organization,
+    OrganizationAlreadyExists,
+    OrganizationNotFound,
+    User,
+    UserNotFound,
+)
+from domain.identity.ports import (
+    AccountRepository,
+    EventOutbox,
+    OrganizationRepository,
+    SessionRepository,
+    SigningKeyRepository,
+    ThrottleRepository,
+    UserRepository,
+)
+from domain.identity.sessions import FAILURES_FORGOTTEN_AFTER, PresentedToken, Session, SigningKey, SignInThrottle
+from domain.shared.page import Page, PageRequest
+
+
+@dataclass
+class Tenant:
+    """What one organization owns. `tokens` are sessions' ids by digest, and whether the token is spent."""
+
+    organization: Organization | None = None
+    users: dict[str, User] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    tokens: dict[bytes, tuple[str, bool]] = field(default_factory=dict)
+    events: list[IdentityEvent] = field(default_factory=list)
+
+    def copy(self) -> "Tenant":
+        return Tenant(
+            self.organization,
+            dict(self.users),
+            dict(self.hashes),
+            dict(self.sessions),
+            dict(self.tokens),
+            list(self.events),
+        )
+
+
+@dataclass
+class Platform:
+    throttles: dict[str, SignInThrottle] = field(default_factory=dict)
+    keys: dict[str, SigningKey] = field(default_factory=dict)
+
+    def copy(self) -> "Platform":
+        return Platform(dict(self.throttles), dict(self.keys))
+
+
+class IdentityMemory:
+    """The store; hands out units."""
+
+    def __init__(self) -> None:
+        self.tenants: dict[str, Tenant] = {}
+        self.platform = Platform()
+        self.turn = asyncio.Lock()
+
+    def unit(self, organization: str) -> "MemoryIdentityUnit":
+        return MemoryIdentityUnit(self, organization)
+
+    def platform_unit(self) -> "MemoryPlatformUnit":
+        return MemoryPlatformUnit(self)
+
+    def events(self, organization: str) -> list[IdentityEvent]:
+        """What the organization's committed units have published."""
+        return self.tenants.get(organization, Tenant()).events
+
+
+class MemoryIdentityUnit:
+    organizations: OrganizationRepository
+    users: UserRepository
+    accounts: AccountRepository
+    sessions: SessionRepository
+    events: EventOutbox
+
+    def __init__(self, memory: IdentityMemory, organization: str) -> None:
+        self._memory = memory
+        self._organization = organization
+
+    async def commit(self) -> None:
+        self._memory.tenants[self._organization] = self._tenant
+
+    async def __aenter__(self) -> Self:
+        await self._memory.turn.acquire()
+        self._tenant = self._memory.tenants.get(self._organization, Tenant()).copy()
+        self.organizations = MemoryOrganizations(self._tenant, self._organization)
+        self.users = MemoryUsers(self._tenant)
+        self.accounts = MemoryAccounts(self._tenant)
+        self.sessions = MemorySessions(self._tenant)
+        self.events = MemoryEvents(self._tenant)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._memory.turn.release()
+
+
+class MemoryPlatformUnit:
+    throttles: ThrottleRepository
+    signing_keys: SigningKeyRepository
+
+    def __init__(self, memory: IdentityMemory) -> None:
+        self._memory = memory
+
+    async def commit(self) -> None:
+        self._memory.platform = self._platform
+
+    async def __aenter__(self) -> Self:
+        await self._memory.turn.acquire()
+        self._platform = self._memory.platform.copy()
+        self.throttles = MemoryThrottles(self._platform)
+        self.signing_keys = MemorySigningKeys(self._platform)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._memory.turn.release()
+
+
+class _OfTenant:
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+
+class MemoryOrganizations(OrganizationRepository):
+    def __init__(self, tenant: Tenant, organization: str) -> None:
+        self._tenant = tenant
+        self._organization = organization
+
+    async def found(self, organization: Organization) -> None:
+        if self._tenant.organization is not None:
+            raise OrganizationAlreadyExists(f"there is an organization {organization.id} already")
+        self._tenant.organization = organization
+
+    async def get(self) -> Organization:
+        if self._tenant.organization is None:
+            raise OrganizationNotFound(f"no organization {self._organization}")
+        return self._tenant.organization
+
+    async def exists(self) -> bool:
+        return self._tenant.organization is not None
+
+
+class MemoryUsers(_OfTenant, UserRepository):
+    async def add(self, users: Sequence[User]) -> frozenset[str]:
+        free = [user for user in users if user.id not in self._tenant.users]
+        for user in free:
+            self._put(user)
+        return frozenset(user.id for user in free)
+
+    async def get(self, user_id: str) -> User:
+        try:
+            return self._tenant.users[user_id]
+        except KeyError:
+            raise UserNotFound(f"no user {user_id}") from None
+
+    async def find(self, user_ids: Sequence[str]) -> Sequence[User]:
+        return [self._tenant.users[each] for each in user_ids if each in self._tenant.users]
+
+    async def page(self, request: PageRequest) -> Page[User]:
+        after = request.after[0] if request.after is not None else ""
+        found = [self._tenant.users[each] for each in sorted(self._tenant.users) if each > after]
+        shown = tuple(found[: request.size])
+        return Page(shown, (shown[-1].id,) if len(found) > request.size else None)
+
+    async def save(self, user: User) -> None:
+        self._put(user)
+
+    async def administrators(self) -> frozenset[str]:
+        return frozenset(user.id for user in self._tenant.users.values() if user.administers)
+
+    def _put(self, user: User) -> None:
+        others = (other.email for other in self._tenant.users.values() if other.id != user.id)
+        if user.email is not None and user.email in others:
+            raise EmailTaken("another user has this e-mail address")
+        self._tenant.users[user.id] = user
+
+
+class MemoryAccounts(_OfTenant, AccountRepository):
+    async def find(self, login: str) -> Account | None:
+        if "@" in login:
+            user = next((each for each in self._tenant.users.values() if each.email == login.lower()), None)
+        else:
+            user = self._tenant.users.get(login)
+        return None if user is None else Account(user, self._tenant.hashes.get(user.id))
+
+    async def set_password(self, user_id: str, password_hash: str, now: datetime) -> None:
+        self._tenant.hashes[user_id] = password_hash
+
+    async def replace_hash(self, user_id: str, old: str, new: str) -> None:
+        if self._tenant.hashes.get(user_id) == old:
+            self._tenant.hashes[user_id] = new
+
+
+class MemorySessions(_OfTenant, SessionRepository):
+    async def start(self, session: Session, digest: bytes) -> None:
+        self._tenant.sessions[session.id] = session
+        self._tenant.tokens[digest] = (session.id, False)
+
+    async def find(self, session_id: str, digest: bytes) -> PresentedToken | None:
+        session = self._tenant.sessions.get(session_id)
+        owner, spent = self._tenant.tokens.get(digest, ("", False))
+        return PresentedToken(session, spent) if session is not None and owner == session_id else None
+
+    async def rotate(self, session: Session, spent: bytes, fresh: bytes) -> None:
+        self._tenant.sessions[session.id] = session
+        self._tenant.tokens[spent] = (session.id, True)
+        self._tenant.tokens[fresh] = (session.id, False)
+
+    async def end(self, session_id: str) -> None:
+        self._tenant.sessions.pop(session_id, None)
+        for digest in [digest for digest, (owner, _) in self._tenant.tokens.items() if owner == session_id]:
+            del self._tenant.tokens[digest]
+
+    async def end_all(self, user_id: str, but: str | None = None) -> None:
+        for session in list(self._tenant.sessions.values()):
+            if session.user == user_id and session.id != but:
+                await self.end(session.id)
+
+    async def forget_expired(self, user_id: str, now: datetime) -> None:
+        for session in list(self._tenant.sessions.values()):
+            if session.user == user_id and not session.lives(now):
+                await self.end(session.id)
+
+
+class MemoryEvents(_OfTenant, EventOutbox):
+    async def add(self, events: Sequence[IdentityEvent]) -> None:
+        self._tenant.events.extend(events)
+
+
+class MemoryThrottles(ThrottleRepository):
+    def __init__(self, platform: Platform) -> None:
+        self._throttles = platform.throttles
+
+    async def peek(self, key: str) -> SignInThrottle:
+        return self._throttles.get(key, SignInThrottle(key))
+
+    async def get(self, key: str) -> SignInThrottle:
+        return await self.peek(key)
+
+    async def save(self, throttle: SignInThrottle) -> None:
+        self._throttles[throttle.key] = throttle
+        now = throttle.last_failure_at
+        for old in list(self._throttles.values()):
+            if now is not None and old.last_failure_at is not None and old.last_failure_at < now - FAILURES_FORGOTTEN_AFTER:
+                del self._throttles[old.key]
+
+    async def clear(self, key: str) -> None:
+        self._throttles.pop(key, None)
+
+
+class MemorySigningKeys(SigningKeyRepository):
+    def __init__(self, platform: Platform) -> None:
+        self._keys = platform.keys
+
+    async def all(self) -> Sequence[SigningKey]:
+        return sorted(self._keys.values(), key=lambda key: key.not_before)
+
+    async def lock(self) -> None:
+        """Units take turns as it is."""
+
+    async def save(self, key: SigningKey) -> None:
+        known = self._keys.get(key.kid)
+        self._keys[key.kid] = key if known is None else replace(known, retire_at=key.retire_at)
+
+    async def forget_retired(self, now: datetime) -> None:
+        for key in list(self._keys.values()):
+            if not key.listed(now):
+                del self._keys[key.kid]

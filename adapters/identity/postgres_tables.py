@@ -1,0 +1,58 @@
+"""Identity's tables, as its queries name them, and what its repositories share."""
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, ColumnElement, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_metadata = MetaData()
+_MOMENT = DateTime(timezone=True)
+
+
+def _table(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, _metadata, Column("organization_id", Text), *columns)
+
+
+organizations = _table("organizations", Column("display_name", Text), Column("founded_at", _MOMENT))
+users = _table(
+    "users",
+    Column("id", Text),
+    Column("display_name", Text),
+    Column("email", Text),
+    Column("email_index", LargeBinary),
+    Column("roles", ARRAY(Text)),
+    Column("created_at", _MOMENT),
+    Column("deactivated_at", _MOMENT),
+)
+passwords = _table("passwords", Column("user_id", Text), Column("hash", Text), Column("changed_at", _MOMENT))
+sessions = _table(
+    "sessions", Column("id", Uuid), Column("user_id", Text), Column("started_at", _MOMENT), Column("expires_at", _MOMENT)
+)
+refresh_tokens = _table("refresh_tokens", Column("digest", LargeBinary), Column("session_id", Uuid), Column("spent", Boolean))
+throttles = _table(
+    "sign_in_throttles",
+    Column("key", Text),
+    Column("failures", Integer),
+    Column("last_failure_at", _MOMENT),
+    Column("locked_until", _MOMENT),
+)
+signing_keys = _table(
+    "signing_keys",
+    Column("kid", Text),
+    Column("x", Text),
+    Column("y", Text),
+    Column("sealed_private", LargeBinary),
+    Column("not_before", _MOMENT),
+    Column("retire_at", _MOMENT),
+)
+
+
+class Repository:
+    def __init__(self, connection: AsyncConnection, organization: str) -> None:
+        self.connection = connection
+        self.organization = organization
+
+    def mine(self, table: Table) -> ColumnElement[bool]:
+        """Row-level security says the same; saying it here lets the indexes begin with it."""
+        return table.c.organization_id == self.organization

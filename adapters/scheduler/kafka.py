@@ -1,0 +1,162 @@
+"""Decisions as they travel: the event, which is also the form of the stored record."""
+
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from paideia.scheduler.v1 import events_pb2
+from paideia.scheduler.v1 import scheduler_service_pb2 as pb
+
+from domain.scheduler.model import Candidate, Choice, Decision, ReasonKind, SkillSnapshot, Term
+from domain.shared.events import EventEnvelope
+from domain.shared.trace import current_traceparent
+
+_KINDS: dict[ReasonKind, pb.ReasonKind] = {
+    ReasonKind.REVIEW: pb.REASON_KIND_REVIEW,
+    ReasonKind.GROWTH: pb.REASON_KIND_GROWTH,
+    ReasonKind.CHALLENGE: pb.REASON_KIND_CHALLENGE,
+    ReasonKind.NOVELTY: pb.REASON_KIND_NOVELTY,
+}
+_REASONS = {number: kind for kind, number in _KINDS.items()}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def decision_made(organization: str, decision: Decision) -> EventEnvelope:
+    """Returns the event that tells of a decision; its payload is what `decision_in` reads."""
+    return EventEnvelope(
+        id=decision.id,
+        type="paideia.scheduler.v1.DecisionMade",
+        topic="scheduler.decisions",
+        organization=organization,
+        key=f"learners/{decision.learner}",
+        occurred_at=decision.decided_at,
+        payload=events_pb2.DecisionMade(decision=decision_message(decision)).SerializeToString(),
+        traceparent=current_traceparent.get(),
+    )
+
+
+def decision_in(payload: bytes) -> Decision:
+    return _decision(events_pb2.DecisionMade.FromString(payload).decision)
+
+
+def decision_message(decision: Decision) -> pb.Decision:
+    return pb.Decision(
+        name=f"decisions/{decision.id}",
+        learner=f"learners/{decision.learner}",
+        course=f"courses/{decision.course}",
+        publication=decision.publication,
+        decide_time=_timestamp(decision.decided_at),
+        policy_version=decision.policy_version,
+        model_version=decision.model_version,
+        seed=decision.seed,
+        size=decision.size,
+        learner_sequence=decision.learner_sequence,
+        candidates=[_candidate_message(each) for each in decision.candidates],
+        constraints=[pb.ConstraintCount(constraint=name, count=count) for name, count in decision.constraints],
+        choices=[_choice_message(each) for each in decision.choices],
+        fallbacks=decision.fallbacks,
+        empty_reason=decision.empty_reason,
+        skills=[
+            pb.SkillSnapshot(
+                skill=f"skills/{each.skill}",
+                title=each.title,
+                mean=each.mean,
+                lower=each.lower,
+                upper=each.upper,
+                attempt_count=each.attempts,
+            )
+            for each in decision.skills
+        ],
+    )
+
+
+def term_message(term: Term) -> pb.Term:
+    return pb.Term(kind=_KINDS[term.kind], value=term.value, weight=term.weight)
+
+
+def kind_message(kind: ReasonKind) -> pb.ReasonKind:
+    return _KINDS[kind]
+
+
+def _candidate_message(candidate: Candidate) -> pb.Candidate:
+    return pb.Candidate(
+        item=f"items/{candidate.item}",
+        score=candidate.score,
+        terms=[pb.Term(kind=_KINDS[kind], value=value, weight=weight) for kind, value, weight in candidate.terms],
+        predicted_correct=candidate.predicted_correct,
+        propensity=candidate.propensity,
+    )
+
+
+def _choice_message(choice: Choice) -> pb.Choice:
+    return pb.Choice(
+        item=f"items/{choice.item}",
+        propensity=choice.propensity,
+        reason=choice.reason,
+        reason_kind=_KINDS[choice.reason_kind],
+        revision=choice.revision,
+        skills=[f"skills/{each}" for each in choice.skills],
+        predicted_correct=choice.predicted_correct,
+        attempt_count=choice.attempts,
+        correct_count=choice.correct,
+        last_answer_time=choice.last_answered_at and _timestamp(choice.last_answered_at),
+    )
+
+
+def _decision(message: pb.Decision) -> Decision:
+    return Decision(
+        id=_bare(message.name),
+        learner=_bare(message.learner),
+        course=_bare(message.course),
+        publication=message.publication,
+        decided_at=_moment(message.decide_time),
+        policy_version=message.policy_version,
+        model_version=message.model_version,
+        seed=message.seed,
+        size=message.size,
+        learner_sequence=message.learner_sequence,
+        candidates=tuple(
+            Candidate(
+                _bare(each.item),
+                each.score,
+                tuple(Term(_REASONS[term.kind], term.value, term.weight) for term in each.terms),
+                each.predicted_correct,
+                each.propensity,
+            )
+            for each in message.candidates
+        ),
+        constraints=tuple((each.constraint, each.count) for each in message.constraints),
+        choices=tuple(
+            Choice(
+                item=_bare(each.item),
+                revision=each.revision,
+                skills=tuple(_bare(skill) for skill in each.skills),
+                propensity=each.propensity,
+                predicted_correct=each.predicted_correct,
+                reason=each.reason,
+                reason_kind=_REASONS[each.reason_kind],
+                attempts=each.attempt_count,
+                correct=each.correct_count,
+                last_answered_at=_moment(each.last_answer_time) if each.HasField("last_answer_time") else None,
+            )
+            for each in message.choices
+        ),
+        skills=tuple(
+            SkillSnapshot(_bare(each.skill), each.title, each.mean, each.lower, each.upper, each.attempt_count)
+            for each in message.skills
+        ),
+        fallbacks=tuple(message.fallbacks),
+        empty_reason=message.empty_reason,
+    )
+
+
+def _bare(name: str) -> str:
+    return name.partition("/")[2]
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+
+
+def _moment(message: Timestamp) -> datetime:
+    return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1_000)

@@ -1,0 +1,92 @@
+"""The cache in front of the durable states, on the Redis protocol. Losing it loses nothing."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from adapters.scheduler.coalescer import Coalescer
+from adapters.scheduler.encoding import decoded_number, decoded_state, encoded_number, encoded_state
+from adapters.shared.grpc import Breaker
+from domain.scheduler.ports import HotStates, HotView
+from domain.scheduler.state import LearnerState
+from domain.shared.errors import Unavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+_KEEP_SECONDS = 14 * 86_400
+_MOST_READS = 64
+# Every value begins with its version as 8 big-endian bytes. What is there stays unless the new version is higher.
+_KEEP_NEWER = """
+for index, key in ipairs(KEYS) do
+  local value = ARGV[index + 1]
+  local held = redis.call('GETRANGE', key, 0, 7)
+  if #held < 8 or struct.unpack('>I8', held) < struct.unpack('>I8', value) then
+    redis.call('SET', key, value, 'EX', ARGV[1])
+  end
+end
+return 0
+"""
+
+
+class RedisHotStates(HotStates):
+    """Reads of concurrent requests share a round trip. An absent cache is asked again every second and costs nothing in between."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._keep_newer = redis.register_script(_KEEP_NEWER)
+        self._breaker = Breaker(failures=2, cool_off=1.0)
+        self._reads: Coalescer[tuple[str, str], tuple[bytes | None, bytes | None]] = Coalescer(self._read_many, _MOST_READS)
+
+    async def read(self, organization: str, learner: str, course: str) -> HotView:
+        state, number = await self._reads((_state_key(organization, learner), _publication_key(organization, course)))
+        return HotView(state and decoded_state(state), number and decoded_number(number))
+
+    async def states(self, organization: str, learners: Sequence[str]) -> dict[str, LearnerState]:
+        if not learners:
+            return {}
+        values = await self._guarded(self._redis.mget([_state_key(organization, each) for each in learners]), [])
+        found = {learner: decoded_state(value) for learner, value in zip(learners, values, strict=False) if value}
+        return {learner: state for learner, state in found.items() if state is not None}
+
+    async def keep(self, organization: str, states: Mapping[str, LearnerState]) -> None:
+        await self._keep({_state_key(organization, learner): encoded_state(state) for learner, state in states.items()})
+
+    async def keep_publication(self, organization: str, course: str, number: int) -> None:
+        await self._keep({_publication_key(organization, course): encoded_number(number)})
+
+    async def _keep(self, values: Mapping[str, bytes]) -> None:
+        if values:
+            await self._guarded(self._keep_newer(keys=list(values), args=[_KEEP_SECONDS, *values.values()]), None)
+
+    async def _read_many(self, requests: Sequence[tuple[str, str]]) -> Sequence[tuple[bytes | None, bytes | None]]:
+        keys = [key for request in requests for key in request]
+        values = await self._guarded(self._redis.mget(keys), [None] * len(keys))
+        return list(zip(values[::2], values[1::2], strict=True))
+
+    async def _guarded(self, command: Awaitable[T], otherwise: T) -> T:
+        try:
+            self._breaker.check()
+        except Unavailable:
+            if hasattr(command, "close"):
+                command.close()  # a coroutine that is never awaited would complain
+            return otherwise
+        try:
+            result = await command
+        except (RedisError, OSError, TimeoutError) as error:
+            self._breaker.failed()
+            log.warning("the cache is away; states come from the database", error=str(error))
+            return otherwise
+        self._breaker.succeeded()
+        return result
+
+
+def _state_key(organization: str, learner: str) -> str:
+    return f"paideia:scheduler:state:{organization}:{learner}"
+
+
+def _publication_key(organization: str, course: str) -> str:
+    return f"paideia:scheduler:publication:{organization}:{course}"

@@ -1,0 +1,67 @@
+"""The unit of work for the hot contexts: raw asyncpg, prepared statements, one transaction bound to one organization."""
+
+import re
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+
+from domain.shared.errors import Conflict, Unavailable
+
+_SAFE = re.compile(r"[A-Za-z0-9_-]{1,63}")
+
+
+class AsyncpgUnit:
+    """One transaction; leaving it without commit() undoes it. Row-level security shows and accepts only rows of `organization`."""
+
+    connection: asyncpg.Connection
+
+    def __init__(self, pool: asyncpg.Pool, organization: str) -> None:
+        if not _SAFE.fullmatch(organization):  # it is written into SQL below
+            raise ValueError(f"not an organization id: {organization!r}")
+        self._pool = pool
+        self._organization = organization
+        self._active = False
+
+    def _open(self) -> None:
+        """Builds the repositories on `self.connection`."""
+
+    async def commit(self) -> None:
+        try:
+            await self.connection.execute("COMMIT")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise translated(error) from error
+        finally:
+            self._active = False
+
+    async def __aenter__(self) -> Self:
+        try:
+            self.connection = await self._pool.acquire(timeout=5)
+            # One round trip opens the transaction and binds the tenant.
+            await self.connection.execute(f"BEGIN; SET LOCAL paideia.organization = '{self._organization}'")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise translated(error) from error
+        self._active = True
+        self._open()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if self._active and not self.connection.is_closed():
+                await self.connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            self.connection.terminate()  # the server undoes what a broken connection had begun
+        finally:
+            await self._pool.release(self.connection)
+        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+            raise translated(error) from error
+
+
+def translated(error: Exception) -> Exception:
+    """Returns the refusal that a driver's error means to a caller, or the error itself when it is a fault of ours."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state in ("40001", "40P01"):
+        return Conflict("the change lost against another one; repeat it")
+    if isinstance(error, OSError | asyncpg.InterfaceError) or state[:2] in ("08", "53", "57"):
+        return Unavailable("the database is away")
+    return error

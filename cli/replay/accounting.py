@@ -1,0 +1,148 @@
+"""Reads back what the platform counted and holds it against what was sent."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.api import Api, Json, Refused
+from cli.replay.response_log import ResponseLog
+from cli.replay.statistics import PredictionQuality, prediction_quality
+
+_STALLED_SECONDS = 90.0
+
+
+@dataclass(slots=True)
+class Account:
+    """What the platform says it counted. `attempts` are by id; `times_counted` tells how often each id stands in the list."""
+
+    attempts: dict[str, Json] = field(default_factory=dict)
+    times_counted: Counter[str] = field(default_factory=Counter)
+    mastery: list[Json] = field(default_factory=list)
+
+
+async def account_for(api: Api, log: ResponseLog, course: str, acknowledged: set[str]) -> tuple[Account, float]:
+    """Waits until every acknowledged answer is counted, or none is any more for a minute and a half.
+
+    Returns what was counted, and the time (of time.perf_counter) at which the last answer was seen to be.
+    """
+    order = [(learner, each.id) for learner, answers in log.answers.items() for each in answers if each.id in acknowledged]
+    caught_up = time.perf_counter()
+    account = Account()
+    missing = order
+    while missing:
+        # The answer that was sent last tells best; the list then tells of all.
+        if await _counted_in_time(api, *missing[-1]):
+            caught_up = time.perf_counter()
+        account = await read_account(api, course)
+        before, missing = len(missing), [each for each in order if each[1] not in account.attempts]
+        if len(missing) == before:
+            break
+    return account, caught_up
+
+
+async def _counted_in_time(api: Api, learner: str, attempt: str) -> bool:
+    give_up = time.perf_counter() + _STALLED_SECONDS
+    while time.perf_counter() < give_up:
+        try:
+            await api.get(f"/v1/learners/{learner}/attempts/{attempt}")
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            await asyncio.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+async def read_account(api: Api, course: str) -> Account:
+    """Reads every attempt counted in the course and every learner's mastery of its skills."""
+    account = Account()
+    async for attempt in _pages(api, "/v1/learners/-/attempts", "attempts", course):
+        identity = attempt["name"].rpartition("/")[2]
+        account.attempts[identity] = attempt
+        account.times_counted[identity] += 1
+    async for mastery in _pages(api, "/v1/skillMasteries", "masteries", course):
+        account.mastery.append(mastery)
+    return account
+
+
+async def _pages(api: Api, path: str, collection: str, course: str) -> Any:
+    token = ""
+    while True:
+        page = await api.get(path, course=f"courses/{course}", pageSize=1000, pageToken=token)
+        for element in page.get(collection, []):
+            yield element
+        token = page.get("nextPageToken", "")
+        if not token:
+            return
+
+
+async def counted_twice(api: Api, account: Account) -> int:
+    """Returns how often an answer was counted more than once: in the list of attempts, or only in somebody's mastery."""
+    listed = sum(times - 1 for times in account.times_counted.values())
+    of_learner: dict[str, Counter[str]] = defaultdict(Counter)
+    for attempt in account.attempts.values():
+        of_learner[attempt["name"].split("/")[1]].update(attempt["skills"])
+    in_mastery = 0
+    for mastery in account.mastery:
+        _, learner, _, skill = mastery["name"].split("/")
+        count = int(mastery.get("attemptCount", 0))
+        if count > of_learner[learner][f"skills/{skill}"]:
+            # Attempts made in other courses move the same skill.
+            everywhere = await _attempts_of(api, learner)
+            in_mastery += max(0, count - everywhere[f"skills/{skill}"])
+    return listed + in_mastery
+
+
+async def _attempts_of(api: Api, learner: str) -> Counter[str]:
+    counter: Counter[str] = Counter()
+    token = ""
+    while True:
+        page = await api.get(f"/v1/learners/{learner}/attempts", pageSize=1000, pageToken=token)
+        for attempt in page.get("attempts", []):
+            counter.update(attempt["skills"])
+        token = page.get("nextPageToken", "")
+        if not token:
+            return counter
+
+
+def prediction_report(log: ResponseLog, account: Account) -> Json:
+    """Returns how good the predictions stored before each answer were: for all learners, and for the second half in file order."""
+    learners = list(log.answers)
+    second_half = learners[len(learners) // 2 :]
+    return {"all": _quality(log, account, learners).as_json(), "second_half": _quality(log, account, second_half).as_json()}
+
+
+def _quality(log: ResponseLog, account: Account, learners: Iterable[str]) -> PredictionQuality:
+    pairs = [
+        (float(account.attempts[each.id]["predictedCorrect"]), each.correct)
+        for learner in learners
+        for each in log.answers[learner]
+        if each.id in account.attempts
+    ]
+    return prediction_quality([p for p, _ in pairs], [y for _, y in pairs])
+
+
+def skill_report(log: ResponseLog, account: Account) -> list[Json]:
+    """Returns a row a skill: how many learners and attempts, and the mean over learners of mastery and of its 90 % interval's ends."""
+    rows: dict[str, list[Json]] = defaultdict(list)
+    for mastery in account.mastery:
+        _, learner, _, skill = mastery["name"].split("/")
+        if learner in log.answers:
+            rows[skill].append(mastery)
+    return [
+        {
+            "skill": log.titles.get(skill, skill),
+            "learners": len(rows[skill]),
+            "attempts": sum(int(each.get("attemptCount", 0)) for each in rows[skill]),
+            **{
+                end: round(sum(each.get(end, 0.0) for each in rows[skill]) / len(rows[skill]), 4)
+                for end in ("mean", "lower", "upper")
+            },
+        }
+        for skill in log.skills
+        if rows[skill]
+    ]

@@ -1,0 +1,183 @@
+"""What identity needs from outside."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol, Self
+
+from domain.identity.events import IdentityEvent
+from domain.identity.model import Account, Organization, User
+from domain.identity.sessions import PresentedToken, Session, SigningKey, SignInThrottle
+from domain.shared.caller import Role
+from domain.shared.page import Page, PageRequest
+
+
+class OrganizationRepository(Protocol):
+    """Sees the unit's own organization only."""
+
+    async def found(self, organization: Organization) -> None:
+        """Raises OrganizationAlreadyExists."""
+
+    async def get(self) -> Organization:
+        """Raises OrganizationNotFound."""
+        ...
+
+    async def exists(self) -> bool: ...
+
+
+class UserRepository(Protocol):
+    """Users of the unit's organization."""
+
+    async def add(self, users: Sequence[User]) -> frozenset[str]:
+        """Adds those whose id is free and returns their ids; leaves the others as they are. Raises EmailTaken."""
+        ...
+
+    async def get(self, user_id: str) -> User:
+        """Keeps others from changing the user until the unit ends. Raises UserNotFound."""
+        ...
+
+    async def find(self, user_ids: Sequence[str]) -> Sequence[User]:
+        """Those there are, in any order."""
+        ...
+
+    async def page(self, request: PageRequest) -> Page[User]:
+        """Ordered by id; the cursor is `(id,)`."""
+        ...
+
+    async def save(self, user: User) -> None:
+        """Raises EmailTaken."""
+
+    async def administrators(self) -> frozenset[str]:
+        """Ids of the active users with the role ADMIN. None can stop being one until the unit ends.
+
+        Ask before `get`, so that two who change two administrators wait for each other in the same order.
+        """
+        ...
+
+
+class AccountRepository(Protocol):
+    """What the users of the unit's organization sign in with."""
+
+    async def find(self, login: str) -> Account | None:
+        """By user id, or by e-mail address in lower case."""
+        ...
+
+    async def set_password(self, user_id: str, password_hash: str, now: datetime) -> None: ...
+
+    async def replace_hash(self, user_id: str, old: str, new: str) -> None:
+        """For the same password; does nothing if the password was changed meanwhile."""
+
+
+class SessionRepository(Protocol):
+    """Sessions of the unit's organization and the digests of every refresh token they have had."""
+
+    async def start(self, session: Session, digest: bytes) -> None: ...
+
+    async def find(self, session_id: str, digest: bytes) -> PresentedToken | None:
+        """Returns the session if it had this token. Others wait until the unit ends: of two with one token, one comes second."""
+        ...
+
+    async def rotate(self, session: Session, spent: bytes, fresh: bytes) -> None:
+        """Saves the session, with one token spent and another one good."""
+
+    async def end(self, session_id: str) -> None:
+        """Ending what has ended is no error."""
+
+    async def end_all(self, user_id: str, but: str | None = None) -> None: ...
+
+    async def forget_expired(self, user_id: str, now: datetime) -> None: ...
+
+
+class ThrottleRepository(Protocol):
+    """Platform-wide: sees every organization's."""
+
+    async def peek(self, key: str) -> SignInThrottle:
+        """As it stands; without failures if it is not known."""
+        ...
+
+    async def get(self, key: str) -> SignInThrottle:
+        """Like peek, but others wait until the unit ends, even if it is not known."""
+        ...
+
+    async def save(self, throttle: SignInThrottle) -> None:
+        """Also drops some that are forgotten by now, so that invented names do not pile up."""
+
+    async def clear(self, key: str) -> None: ...
+
+
+class SigningKeyRepository(Protocol):
+    """Platform-wide."""
+
+    async def all(self) -> Sequence[SigningKey]: ...
+
+    async def lock(self) -> None:
+        """Waits until nobody else is changing keys, and keeps others from it until the unit ends."""
+
+    async def save(self, key: SigningKey) -> None: ...
+
+    async def forget_retired(self, now: datetime) -> None: ...
+
+
+class EventOutbox(Protocol):
+    async def add(self, events: Sequence[IdentityEvent]) -> None:
+        """They are published if, and only if, the unit commits."""
+
+
+class IdentityUnit(Protocol):
+    """One transaction in one organization; leaving it without commit() undoes it."""
+
+    organizations: OrganizationRepository
+    users: UserRepository
+    accounts: AccountRepository
+    sessions: SessionRepository
+    events: EventOutbox
+
+    async def commit(self) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *error: object) -> None: ...
+
+
+class PlatformUnit(Protocol):
+    """One transaction on what belongs to no organization.
+
+    It stands on its own: what it commits stays, whatever becomes of the request around it (a failed sign-in must count).
+    """
+
+    throttles: ThrottleRepository
+    signing_keys: SigningKeyRepository
+
+    async def commit(self) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *error: object) -> None: ...
+
+
+NewUnit = Callable[[str], AbstractAsyncContextManager[IdentityUnit]]
+NewPlatformUnit = Callable[[], AbstractAsyncContextManager[PlatformUnit]]
+
+
+class PasswordHasher(Protocol):
+    """Slow on purpose, and off the event loop. Raises LimitReached when too many wait."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        """False for None, after the same work."""
+        ...
+
+    def outdated(self, password_hash: str) -> bool:
+        """Whether it was made with weaker parameters than today's."""
+        ...
+
+
+class TokenSigner(Protocol):
+    """Makes key pairs and signs access tokens with them."""
+
+    def new_key(self, not_before: datetime) -> SigningKey: ...
+
+    def sign(self, key: SigningKey, organization: str, user: str, roles: frozenset[Role], session: str, now: datetime) -> str:
+        """Returns a JWT good for ACCESS_TOKEN_LIFE."""
+        ...
+
+
+NewSecret = Callable[[], str]
+"""Returns 256 random bits in base64url."""

@@ -1,0 +1,34 @@
+from dataclasses import dataclass
+
+from domain.identity.events import UserCreated
+from domain.identity.model import User, UserAlreadyExists, UserDraft, check_operator_change
+from domain.identity.passwords import check_strength
+from domain.identity.ports import NewUnit, PasswordHasher
+from domain.shared.caller import Caller
+from domain.shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser:
+    """With a password the user can sign in; without one somebody else manages them."""
+
+    new_unit: NewUnit
+    passwords: PasswordHasher
+    clock: Clock
+
+    async def __call__(self, caller: Caller, draft: UserDraft, password: str | None) -> User:
+        now = self.clock()
+        user = draft.user(now)
+        check_operator_change(caller.roles, frozenset(), user.roles)
+        password_hash = None
+        if password is not None:
+            check_strength(password, "password", user.id, user.email or "", caller.organization)
+            password_hash = await self.passwords.hash(password)
+        async with self.new_unit(caller.organization) as unit:
+            if not await unit.users.add([user]):
+                raise UserAlreadyExists(f"there is a user {user.id} already")
+            if password_hash is not None:
+                await unit.accounts.set_password(user.id, password_hash, now)
+            await unit.events.add([UserCreated(user.id, now)])
+            await unit.commit()
+        return user

@@ -1,0 +1,239 @@
+"""Answers, the attempts they become once counted, and what attempts say of a learner."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from hashlib import blake2b
+from math import sqrt
+from typing import Final
+
+from domain.psychometrics import bkt, response_model
+from domain.psychometrics.bkt import Estimate
+from domain.psychometrics.response_model import NEW_ABILITY, NEW_DEVIATION, Gaussian
+from domain.shared.errors import FieldViolation, InvalidInput, NotFound
+from domain.shared.ids import canonical_uuid, chosen_id
+
+MODEL_VERSION: Final = f"{response_model.VERSION}+{bkt.VERSION}"
+"""Names the formulas and their constants; a stored prediction or mastery can be recomputed from it and the attempts."""
+
+MOST_SKILLS: Final = 20
+MOST_HINTS: Final = 100
+MOST_REVISIONS: Final = 2**63 - 1
+LONGEST_RESPONSE: Final = timedelta(hours=24)
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+# The door holds clients' clocks to minutes; here a day's grace keeps an answer from being lost to a skewed server.
+AHEAD: Final = timedelta(days=1)
+
+
+class AttemptNotFound(NotFound):
+    reason = "ATTEMPT_NOT_FOUND"
+
+
+class SkillNeverPractised(NotFound):
+    reason = "SKILL_NEVER_PRACTISED"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A learner's graded answer as it was reported. Ids are bare; `course` and `decision` are empty if there is none."""
+
+    id: str
+    learner: str
+    course: str
+    item: str
+    skills: tuple[str, ...]
+    score: float
+    correct: bool
+    answered_at: datetime
+    item_revision: int = 0
+    decision: str = ""
+    response_time: timedelta | None = None
+    hints_revealed: int = 0
+    traceparent: str = field(default="", compare=False)
+    """The trace that brought it; no part of its content."""
+
+    def check(self, now: datetime) -> None:
+        """Raises InvalidInput naming every field that makes the answer one that can never be counted."""
+        found: list[FieldViolation] = []
+
+        def must(holds: bool, name: str, description: str) -> None:
+            if not holds:
+                found.append(FieldViolation(name, description))
+
+        for value, name in self._ids():
+            try:
+                chosen_id(value, name)
+            except InvalidInput as error:
+                found.extend(error.violations)
+        for value, name in ((self.id, "id"), (self.decision or self.id, "attempt.decision")):
+            must(_is_canonical(value), name, "must be a UUID in lower case with hyphens")
+        must(1 <= len(self.skills) <= MOST_SKILLS, "attempt.skills", f"must be 1 to {MOST_SKILLS} skills")
+        must(len(set(self.skills)) == len(self.skills), "attempt.skills", "must not name a skill twice")
+        must(0 <= self.score <= 1, "attempt.score", "must be in [0, 1]")
+        must(self.correct == (self.score == 1), "attempt.correct", "must be true exactly if the score is full")
+        must(EARLIEST <= self.answered_at <= now + AHEAD, "occur_time", "must be after 1999 and not in the future")
+        must(0 <= self.item_revision <= MOST_REVISIONS, "attempt.item_revision", "must not be negative")
+        must(0 <= self.hints_revealed <= MOST_HINTS, "attempt.hints_revealed", f"must be 0 to {MOST_HINTS}")
+        took = self.response_time or timedelta()
+        must(timedelta() <= took <= LONGEST_RESPONSE, "attempt.response_time", "must be 0 to 24 hours")
+        if found:
+            raise InvalidInput(found)
+
+    def _ids(self) -> list[tuple[str, str]]:
+        named = [(self.learner, "learner"), (self.item, "attempt.item"), *((each, "attempt.skills") for each in self.skills)]
+        return [*named, (self.course, "course")] if self.course else named
+
+    def fingerprint(self) -> bytes:
+        """Returns 16 bytes that tell contents apart. Stored for ever: never change what goes in."""
+        content = "\x1f".join(
+            (
+                self.learner,
+                self.course,
+                self.item,
+                " ".join(self.skills),
+                repr(float(self.score)),
+                self.answered_at.astimezone(UTC).isoformat(timespec="microseconds"),
+                str(self.item_revision),
+                self.decision,
+                "" if self.response_time is None else str(self.response_time // timedelta(microseconds=1)),
+                str(self.hints_revealed),
+            )
+        )
+        return blake2b(content.encode(), digest_size=16).digest()
+
+
+def _is_canonical(value: str) -> bool:
+    try:
+        return canonical_uuid(value, "") == value
+    except InvalidInput:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What an attempt did to the mean of one skill."""
+
+    skill: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A counted answer. `sequence` counts the learner's attempts from 1; `predicted` is P(correct) before the answer was seen."""
+
+    answer: Answer
+    sequence: int
+    predicted: float
+    model_version: str
+    recorded_at: datetime
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkillMastery:
+    """P(mastered) of one skill of one learner and how many attempts it stands on."""
+
+    learner: str
+    skill: str
+    estimate: Estimate
+    attempt_count: int
+    correct_count: int
+    last_answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SkillState:
+    """What is kept of one learner's skill from attempt to attempt. `mastery` is None before the first."""
+
+    knowledge: bkt.State
+    deviation: Gaussian = NEW_DEVIATION
+    mastery: SkillMastery | None = None
+
+    def after(self, answer: Answer, skill: str, knowledge: bkt.State, deviation: Gaussian) -> "SkillState":
+        """Returns the state after an answer that left the skill with this knowledge and deviation."""
+        last = self.mastery
+        return SkillState(
+            knowledge,
+            deviation,
+            SkillMastery(
+                answer.learner,
+                skill,
+                bkt.estimate(knowledge),
+                (last.attempt_count if last else 0) + 1,
+                (last.correct_count if last else 0) + answer.correct,
+                max(last.last_answered_at, answer.answered_at) if last else answer.answered_at,
+            ),
+        )
+
+    @property
+    def mean(self) -> float:
+        return (self.mastery.estimate if self.mastery else bkt.estimate(self.knowledge)).mean
+
+
+@dataclass(frozen=True, slots=True)
+class CourseState:
+    """What is kept of one learner in one course: the belief about the ability and the skills practised there."""
+
+    ability: Gaussian = NEW_ABILITY
+    skills: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Ability in one course, in logits; `standard_error` is the standard deviation of the belief."""
+
+    course: str
+    mean: float
+    standard_error: float
+
+    @classmethod
+    def of(cls, course: str, belief: Gaussian) -> "Ability":
+        return cls(course, belief.mean, sqrt(belief.variance))
+
+
+@dataclass(frozen=True, slots=True)
+class Mastery:
+    """All that is known of a learner: a row a skill, ordered by skill, and an ability a course, ordered by course."""
+
+    learner: str
+    skills: Sequence[SkillMastery]
+    abilities: Sequence[Ability]
+    attempt_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An attempt that moved a skill, and how."""
+
+    attempt: Attempt
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressUpdated:
+    """An attempt was counted and left the learner like this; `difficulty` is the item's after it, in logits."""
+
+    attempt: Attempt
+    skills: tuple[SkillMastery, ...]
+    ability: Ability
+    difficulty: float
+
+
+class Verdict(Enum):
+    """What became of an answer."""
+
+    COUNTED = "counted now"
+    REPEATED = "counted before with the same content"
+    CONFLICT = "the id was counted before with another content"
+    REFUSED = "can never be counted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`update` is there exactly if it was counted now; `reason` says why it was not."""
+
+    verdict: Verdict
+    update: ProgressUpdated | None = None
+    reason: str = ""

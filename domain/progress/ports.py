@@ -1,0 +1,77 @@
+"""What progress needs from outside."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from domain.progress.model import Answer, Attempt, Evidence, Mastery, ProgressUpdated, SkillMastery
+from domain.progress.workbook import Workbook
+from domain.shared.page import Page, PageRequest
+
+
+class ProgressRecords(Protocol):
+    """Attempts and what they say, of the unit's organization."""
+
+    async def open(self, answers: Sequence[Answer]) -> Workbook:
+        """Returns the state that the answers touch. Nobody else counts anything of their learners until the unit ends."""
+        ...
+
+    async def save(self, workbook: Workbook) -> None:
+        """Keeps what the workbook collected; evidence about items is added to what there is by then.
+
+        Raises Conflict if one of the attempt ids was counted meanwhile for another learner.
+        """
+
+    async def attempt(self, learner: str, attempt_id: str) -> Attempt:
+        """Raises AttemptNotFound."""
+        ...
+
+    async def attempts(self, learner: str | None, course: str | None, request: PageRequest) -> Page[Attempt]:
+        """By learner and sequence; None means every learner's, or whatever the course. The cursor is `(learner, sequence)`.
+
+        Raises InvalidInput naming `page_token` when the cursor is not one of these.
+        """
+        ...
+
+    async def mastery(self, learner: str) -> Mastery:
+        """Of a learner who never answered: empty."""
+        ...
+
+    async def skill(self, learner: str, skill: str) -> SkillMastery:
+        """Raises SkillNeverPractised."""
+        ...
+
+    async def evidence(self, learner: str, skill: str, most: int) -> Sequence[Evidence]:
+        """The newest attempts that moved the skill, newest first."""
+        ...
+
+    async def masteries(self, course: str, request: PageRequest) -> Page[SkillMastery]:
+        """The skills that learners practised in the course, by learner and skill; the cursor is `(learner, skill)`.
+
+        Raises InvalidInput naming `page_token` when the cursor is not one of these.
+        """
+        ...
+
+
+class ProgressEvents(Protocol):
+    async def add(self, updates: Sequence[ProgressUpdated]) -> None:
+        """They reach the log if and only if the unit commits."""
+
+
+class ProgressUnit(Protocol):
+    """One transaction; leaving it without commit() undoes it."""
+
+    records: ProgressRecords
+    events: ProgressEvents
+
+    async def commit(self) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+NewUnit = Callable[[str], ProgressUnit]
+"""Opens a unit for an organization."""

@@ -1,0 +1,300 @@
+"""A decision: constraints, terms, an exact draw, and the record of it. Deterministic given its arguments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from random import Random
+
+import numpy as np
+
+from domain.scheduler.model import Candidate, Choice, Decision, DecisionRequest, SkillSnapshot, Term
+from domain.scheduler.policy import Policy
+from domain.scheduler.pool import Flags, Floats, Indexes, Pool
+from domain.scheduler.reasons import ChosenView, reason
+from domain.scheduler.sampling import draw, softmax_weights
+from domain.scheduler.scoring import History, Scores, SkillView, scored
+from domain.scheduler.state import LearnerState, key_of
+
+NO_ITEMS = "This course has no items yet."
+
+
+@dataclass(frozen=True, slots=True)
+class Difficulties:
+    """Difficulty of every item of a pool in logits, 0 where nothing is known of it yet."""
+
+    values: Floats
+    known: Flags
+
+    @classmethod
+    def unknown(cls, pool: Pool) -> "Difficulties":
+        return cls(np.zeros(len(pool.items)), np.zeros(len(pool.items), dtype=np.bool_))
+
+
+def seed_of(decision_id: str) -> int:
+    """Returns the seed of a decision, so that its id alone makes its draws again."""
+    return int.from_bytes(blake2b(decision_id.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def decide(
+    pool: Pool, difficulties: Difficulties, state: LearnerState, policy: Policy, request: DecisionRequest, now: datetime
+) -> Decision:
+    """Returns the decision on a request at a moment (aware, UTC)."""
+    if not pool.items:
+        return _record(pool, policy, state, request, now, empty_reason=NO_ITEMS)
+    skills = SkillView.of(pool, state, policy)
+    history = History.of(pool, state, now.timestamp())
+    scores = scored(pool, difficulties.values, state, skills, history, policy)
+    held = _Held.of(pool, scores, history, state, policy, now.timestamp())
+    stages = _stages(scores, held)
+    drawn, first_weights = _drawn(stages, policy, request)
+    terms = _TermReader(pool, scores, history, policy)
+    candidates = _candidates(stages[0][1], first_weights, terms, [item for item, _ in drawn], policy)
+    choices = [_choice(pool, history, skills, candidates[item], item, terms.row(item), p, now) for item, p in drawn]
+    shown_skills = sorted({skill for item, _ in drawn for skill in pool.skills_of(item)})
+    return _record(
+        pool,
+        policy,
+        state,
+        request,
+        now,
+        candidates=tuple(candidates.values()),
+        constraints=held.counts,
+        choices=tuple(choices),
+        skills=tuple(_snapshot(pool, skills, state, skill) for skill in shown_skills),
+        fallbacks=_fallbacks(state, pool, skills, difficulties, drawn, shown_skills, stages),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The open items that a constraint holds back, as positions in the pool, and how many each constraint has."""
+
+    exposure: Indexes
+    recency: Indexes
+    counts: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(
+        cls, pool: Pool, scores: Scores, history: History, state: LearnerState, policy: Policy, now: float
+    ) -> "_Held":
+        open_items = int(pool.group_sizes[scores.open_groups].sum())
+        length = min(policy.recency, open_items // 3)
+        _, last = pool.item_index.find(state.recent[len(state.recent) - min(length, len(state.recent)) :])
+        recency = last[scores.open_groups[pool.item_groups[last]]]
+        settled = history.at[(history.items["passed"] == 1) & (history.items["due_at"] > now)]
+        settled = settled[scores.open_groups[pool.item_groups[settled]]]
+        is_recent = np.zeros(len(pool.items), dtype=np.bool_)
+        is_recent[recency] = True
+        exposure = settled[~is_recent[settled]]
+        closed = len(pool.items) - open_items
+        return cls(exposure, recency, (("prerequisites", closed), ("recency", len(recency)), ("exposure", len(exposure))))
+
+
+def _stages(scores: Scores, held: _Held) -> list[tuple[str, Floats, int]]:
+    """Returns the sets of candidates in the order in which they are used up, each as scores (-inf outside the set) and a size.
+
+    Prerequisites are never relaxed. When the free items run out, first those that are not due yet come back, then the recent ones.
+    """
+    free = scores.total.copy()
+    free[held.exposure] = -np.inf
+    free[held.recency] = -np.inf
+    open_items = int(np.count_nonzero(scores.total > -np.inf))
+    stages = [("", free, open_items - len(held.exposure) - len(held.recency))]
+    for name, items in (("exposure_relaxed", held.exposure), ("recency_relaxed", held.recency)):
+        only = np.full(len(free), -np.inf) if len(items) else free
+        only[items] = scores.total[items]
+        stages.append((name, only, len(items)))
+    return [stage for stage in stages if stage[2]]
+
+
+def _drawn(
+    stages: Sequence[tuple[str, Floats, int]], policy: Policy, request: DecisionRequest
+) -> tuple[list[tuple[int, float]], Floats]:
+    """Returns the items shown with their propensities, and the weights of the first stage."""
+    random = Random(seed_of(request.id)).random  # noqa: S311  # it has to be reproducible, not secret
+    drawn: list[tuple[int, float]] = []
+    first: Floats | None = None
+    for _, scores, size in stages:
+        if len(drawn) == request.size:
+            break
+        weights = softmax_weights(scores, policy.temperature)
+        first = weights if first is None else first
+        drawn += draw(weights, min(size, request.size - len(drawn)), random)
+    if first is None:
+        raise ValueError("a pool with items has an open item")
+    return drawn, first
+
+
+class _TermReader:
+    """Reads the terms of a few items."""
+
+    def __init__(self, pool: Pool, scores: Scores, history: History, policy: Policy) -> None:
+        self._pool = pool
+        self._scores = scores
+        self._rows = np.full(len(pool.items), -1, dtype=np.intp)
+        self._rows[history.at] = np.arange(len(history.at))
+        self._weights = policy.weights.by_kind()
+
+    def row(self, item: int) -> int | None:
+        """Returns the row of an item in the history, None if it was never answered."""
+        row = int(self._rows[item])
+        return None if row < 0 else row
+
+    def candidates(self, items: Sequence[int], propensities: Floats) -> list[Candidate]:
+        """Returns the records of the items at these positions."""
+        scores, at = self._scores, np.array(items, dtype=np.intp)
+        rows = self._rows[at].tolist()
+        columns = zip(
+            (self._pool.items[item] for item in items),
+            scores.total[at].tolist(),
+            (0.0 if row < 0 else float(scores.review[row]) for row in rows),
+            scores.growth[self._pool.item_groups[at]].tolist(),
+            scores.challenge[at].tolist(),
+            (1.0 if row < 0 else float(scores.novelty[row]) for row in rows),
+            (1.0 / (1.0 + np.exp(-scores.logits[at]))).tolist(),
+            propensities[at].tolist(),
+            strict=True,
+        )
+        weighted = tuple(self._weights.items())
+        return [
+            Candidate(
+                name,
+                score,
+                tuple([Term(kind, value, weight) for (kind, weight), value in zip(weighted, values, strict=True)]),
+                predicted,
+                first,
+            )
+            for name, score, *values, predicted, first in columns
+        ]
+
+
+def _candidates(
+    free: Floats, weights: Floats, terms: _TermReader, shown: Sequence[int], policy: Policy
+) -> dict[int, Candidate]:
+    """Returns the best candidates and the shown ones by position, best first."""
+    kept = {*best(free, policy.recorded).tolist(), *shown}
+    at = list(kept)
+    found = dict(zip(at, terms.candidates(at, weights / weights.sum()), strict=True))
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1].score, pair[1].item)))
+
+
+def best(scores: Floats, count: int) -> Indexes:
+    """Returns the positions of the `count` greatest scores above -inf, in no order, of equals those that come first."""
+    found = np.flatnonzero(scores > -np.inf)
+    if len(found) <= count:
+        return found
+    values = scores[found]
+    # Whole groups of items tie; a selection among the values is quick with ties, one among positions is not.
+    least = np.partition(values, -count)[-count]
+    above = found[values > least]
+    return np.concatenate([above, found[values == least][: count - len(above)]])
+
+
+def _choice(
+    pool: Pool,
+    history: History,
+    skills: SkillView,
+    candidate: Candidate,
+    item: int,
+    row: int | None,
+    propensity: float,
+    now: datetime,
+) -> Choice:
+    kind = max(candidate.terms, key=lambda term: term.contribution).kind
+    attempts, correct, last, passed = 0, 0, None, False
+    if row is not None:
+        known = history.items[row]
+        attempts, correct, passed = int(known["attempts"]), int(known["correct"]), bool(known["passed"])
+        last = datetime.fromtimestamp(float(known["answered_at"]), UTC)
+    weakest = min(pool.skills_of(item), key=lambda skill: (skills.means[skill], skill))
+    view = ChosenView(
+        title=pool.skills[weakest].title,
+        mean=float(skills.means[weakest]),
+        practised=bool(skills.attempts[weakest]),
+        last_answered_at=last,
+        last_passed=passed,
+    )
+    return Choice(
+        item=pool.items[item],
+        revision=pool.revisions[item],
+        skills=tuple(pool.skills[skill].id for skill in pool.skills_of(item)),
+        propensity=propensity,
+        predicted_correct=candidate.predicted_correct,
+        reason=reason(kind, view, now),
+        reason_kind=kind,
+        attempts=attempts,
+        correct=correct,
+        last_answered_at=last,
+    )
+
+
+def _snapshot(pool: Pool, skills: SkillView, state: LearnerState, skill: int) -> SkillSnapshot:
+    published = pool.skills[skill]
+    if (row := skills.rows[skill]) < 0:
+        return SkillSnapshot(published.id, published.title, float(skills.means[skill]), 0.0, 1.0, 0)
+    known = state.skills[row]
+    return SkillSnapshot(
+        published.id, published.title, float(known["mean"]), float(known["lower"]), float(known["upper"]), int(known["attempts"])
+    )
+
+
+def _fallbacks(
+    state: LearnerState,
+    pool: Pool,
+    skills: SkillView,
+    difficulties: Difficulties,
+    drawn: Sequence[tuple[int, float]],
+    shown_skills: Sequence[int],
+    stages: Sequence[tuple[str, Floats, int]],
+) -> tuple[str, ...]:
+    """Returns what was missing for the shown items and what stood in for it."""
+    items = [item for item, _ in drawn]
+    found = []
+    if not (state.abilities["key"] == np.uint64(key_of(pool.course))).any():
+        found.append("ability_unknown")
+    if any(skills.rows[skill] < 0 for skill in shown_skills):
+        found.append("mastery_unknown")
+    if not difficulties.known[items].all():
+        found.append("difficulty_unknown")
+    used = 0
+    for name, _, size in stages:
+        if name and used < len(items):
+            found.append(name)
+        used += size
+    return tuple(found)
+
+
+def _record(
+    pool: Pool,
+    policy: Policy,
+    state: LearnerState,
+    request: DecisionRequest,
+    now: datetime,
+    candidates: tuple[Candidate, ...] = (),
+    constraints: tuple[tuple[str, int], ...] = (),
+    choices: tuple[Choice, ...] = (),
+    skills: tuple[SkillSnapshot, ...] = (),
+    fallbacks: tuple[str, ...] = (),
+    empty_reason: str = "",
+) -> Decision:
+    return Decision(
+        id=request.id,
+        learner=request.learner,
+        course=pool.course,
+        publication=pool.number,
+        decided_at=now,
+        policy_version=policy.version,
+        model_version=policy.model_version,
+        seed=seed_of(request.id),
+        size=request.size,
+        learner_sequence=state.sequence,
+        candidates=candidates,
+        constraints=constraints,
+        choices=choices,
+        skills=skills,
+        fallbacks=fallbacks,
+        empty_reason=empty_reason,
+    )
+
+

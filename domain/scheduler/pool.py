@@ -1,0 +1,149 @@
+"""A publication compiled for vectorised scoring.
+
+Items that practise the same set of skills form a group: what depends only on skills is computed once a group, and there are far fewer
+groups than items. Items are ordered by group.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.scheduler.model import Publication, PublishedSkill
+from domain.scheduler.state import key_of
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Indexes: TypeAlias = npt.NDArray[np.intp]
+Keys: TypeAlias = npt.NDArray[np.uint64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Finds the positions of keys."""
+
+    sorted_keys: Keys
+    positions: Indexes
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "Index":
+        keys = np.array([key_of(each) for each in names], dtype=np.uint64)
+        order = np.argsort(keys)
+        return cls(keys[order], order)
+
+    def find(self, keys: Keys) -> tuple[Indexes, Indexes]:
+        """Returns which of the keys are here, as rows of `keys`, and where each of those is."""
+        if not len(self.sorted_keys) or not len(keys):
+            return np.empty(0, np.intp), np.empty(0, np.intp)
+        at = np.searchsorted(self.sorted_keys, keys)
+        at[at == len(self.sorted_keys)] = 0
+        rows = np.flatnonzero(self.sorted_keys[at] == keys)
+        return rows, self.positions[at[rows]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """`group_skills[group_starts[g]:group_starts[g + 1]]` are the skills of group g; `lock_groups` and `lock_skills` pair each group
+    with the skills that must be mastered before it is open."""
+
+    course: str
+    number: int
+    skills: tuple[PublishedSkill, ...]
+    skill_index: Index
+    items: tuple[str, ...]
+    revisions: tuple[int, ...]
+    item_index: Index
+    item_groups: Indexes
+    group_skills: Indexes
+    group_starts: Indexes
+    group_sizes: Indexes
+    lock_groups: Indexes
+    lock_skills: Indexes
+
+    def skills_of(self, item: int) -> tuple[int, ...]:
+        """Returns the indexes of the skills of an item."""
+        start, end = self.group_starts[self.item_groups[item] : self.item_groups[item] + 2]
+        return tuple(self.group_skills[start:end].tolist())
+
+
+def compiled(publication: Publication) -> Pool:
+    """Returns the pool of a publication."""
+    skills = _all_skills(publication)
+    number_of = {skill.id: number for number, skill in enumerate(skills)}
+    groups: dict[tuple[int, ...], int] = {}
+    grouped = sorted(
+        (groups.setdefault(tuple(sorted({number_of[each] for each in item.skills})), len(groups)), item.id, item.revision)
+        for item in publication.items
+    )
+    locks = _locks(list(groups), closure({s.id: s.prerequisites for s in skills}), [s.id for s in skills], number_of)
+    item_groups = np.array([group for group, _, _ in grouped], dtype=np.intp)
+    return Pool(
+        course=publication.course,
+        number=publication.number,
+        skills=skills,
+        skill_index=Index.of([each.id for each in skills]),
+        items=tuple(name for _, name, _ in grouped),
+        revisions=tuple(revision for _, _, revision in grouped),
+        item_index=Index.of([name for _, name, _ in grouped]),
+        item_groups=item_groups,
+        group_skills=np.array([skill for group in groups for skill in group], dtype=np.intp),
+        group_starts=np.cumsum([0, *(len(group) for group in groups)]).astype(np.intp),
+        group_sizes=np.bincount(item_groups, minlength=len(groups)).astype(np.intp),
+        lock_groups=np.array([group for group, _ in locks], dtype=np.intp),
+        lock_skills=np.array([skill for _, skill in locks], dtype=np.intp),
+    )
+
+
+def _all_skills(publication: Publication) -> tuple[PublishedSkill, ...]:
+    known = {each.id for each in publication.skills}
+    unlisted = sorted({skill for item in publication.items for skill in item.skills} - known)
+    return (*publication.skills, *(PublishedSkill(each, each) for each in unlisted))
+
+
+def closure(prerequisites: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
+    """Returns all that comes before each skill, however far back. The skills form no cycle; one that is named but absent counts."""
+    closed: dict[str, frozenset[str]] = {}
+    for skill in prerequisites:
+        # Depth first with a stack of our own: a chain may be longer than Python's.
+        stack = [skill]
+        while stack:
+            top = stack[-1]
+            waiting = [each for each in prerequisites.get(top, ()) if each not in closed and each not in stack]
+            if waiting:
+                stack.extend(waiting[:1])
+                continue
+            stack.pop()
+            direct = prerequisites.get(top, ())
+            closed[top] = frozenset(direct).union(*(closed.get(each, frozenset()) for each in direct))
+    return closed
+
+
+def _locks(
+    groups: Sequence[tuple[int, ...]],
+    before: Mapping[str, frozenset[str]],
+    names: Sequence[str],
+    number_of: Mapping[str, int],
+) -> list[tuple[int, int]]:
+    """Returns (group, skill) for every skill that must be mastered before a group is open.
+
+    Groups open in rounds. A skill that no item can bring a learner to master before the group (no item practises it, or only items
+    that wait for the group itself) does not lock it: otherwise the group would be closed for ever. So every pool has an open item.
+    """
+    waits = [{number_of[p] for skill in group for p in before[names[skill]] if p in number_of} for group in groups]
+    locks: list[tuple[int, int]] = []
+    attainable: set[int] = set()
+    pending = list(range(len(groups)))
+    while pending:
+        practised = {skill for group in pending for skill in groups[group]} - attainable
+        opening = (
+            [group for group in pending if not waits[group] & practised]
+            or [group for group in pending if not (waits[group] - set(groups[group])) & practised]
+            or pending
+        )
+        locks.extend((group, skill) for group in opening for skill in sorted(waits[group] & attainable))
+        attainable.update(skill for group in opening for skill in groups[group])
+        opened = set(opening)
+        pending = [group for group in pending if group not in opened]
+    return locks

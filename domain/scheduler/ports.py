@@ -1,0 +1,101 @@
+"""What the scheduler needs of the world."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from domain.scheduler.model import Decision, Publication
+from domain.scheduler.state import LearnerState
+
+
+class StateRepository(Protocol):
+    """Learners' states, durable."""
+
+    async def of(self, learners: Collection[str]) -> dict[str, LearnerState]:
+        """Returns a state for every learner asked for, a new one for those who never answered."""
+
+    async def save(self, states: Mapping[str, LearnerState]) -> None:
+        """Keeps each state unless a newer one is there."""
+
+
+class DifficultyRepository(Protocol):
+    """The newest known difficulty of items in logits."""
+
+    async def of(self, items: Collection[str]) -> dict[str, float]:
+        """Returns the difficulties that are known."""
+
+    async def save(self, difficulties: Mapping[str, float]) -> None: ...
+
+
+class PublicationRepository(Protocol):
+    """Publications as the catalog handed them out."""
+
+    async def newest(self, course: str) -> Publication | None: ...
+
+    async def newest_number(self, course: str) -> int:
+        """Returns 0 if there is none."""
+
+    async def save(self, publication: Publication) -> None:
+        """Keeps it for ever; saving it again changes nothing."""
+
+
+class SchedulerUnit(Protocol):
+    """One transaction of one organization; leaving it without commit() undoes it."""
+
+    states: StateRepository
+    difficulties: DifficultyRepository
+    publications: PublicationRepository
+
+    async def commit(self) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class NewUnit(Protocol):
+    def __call__(self, organization: str) -> SchedulerUnit: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HotView:
+    """What a cache knows: None for what it does not."""
+
+    state: LearnerState | None = None
+    publication: int | None = None
+
+
+class HotStates(Protocol):
+    """A cache in front of the units, shared by all processes. It may forget anything at any time, and never raises."""
+
+    async def read(self, organization: str, learner: str, course: str) -> HotView:
+        """Returns a learner's state and the number of a course's newest publication, in one round trip."""
+
+    async def states(self, organization: str, learners: Sequence[str]) -> dict[str, LearnerState]:
+        """Returns those it knows."""
+
+    async def keep(self, organization: str, states: Mapping[str, LearnerState]) -> None:
+        """Keeps each state unless it has a newer one."""
+
+    async def keep_publication(self, organization: str, course: str, number: int) -> None:
+        """Keeps the number unless it has a higher one."""
+
+
+class PublicationSource(Protocol):
+    """The context that publishes courses."""
+
+    async def newest(self, organization: str, course: str) -> Publication:
+        """Raises CourseNotPublished, or Unavailable."""
+
+
+class DecisionLog(Protocol):
+    """The records of decisions."""
+
+    async def add(self, organization: str, decision: Decision) -> Decision:
+        """Makes the record durable together with its event and returns it; if the id is taken, returns the record that has it."""
+
+    async def get(self, organization: str, decision_id: str) -> Decision:
+        """Raises DecisionNotFound."""

@@ -1,0 +1,35 @@
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.scheduler.model import ProgressUpdate
+from domain.scheduler.ports import HotStates, NewUnit
+from domain.scheduler.state import LearnerState
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyUpdates:
+    """Makes updates from the log durable, each once, in one transaction, and refreshes the hot states.
+
+    The log has each learner's updates in order, so a gap means that some were lost to the dead letters: the rest count all the same.
+    """
+
+    new_unit: NewUnit
+    hot: HotStates
+
+    async def __call__(self, organization: str, updates: Sequence[ProgressUpdate]) -> None:
+        by_learner: defaultdict[str, list[ProgressUpdate]] = defaultdict(list)
+        for update in updates:
+            by_learner[update.learner].append(update)
+        async with self.new_unit(organization) as unit:
+            states = await unit.states.of(by_learner)
+            changed: dict[str, LearnerState] = {}
+            for learner, own in by_learner.items():
+                if (after := states[learner].after(own)) is not states[learner]:
+                    changed[learner] = after
+            if not changed:
+                return
+            await unit.states.save(changed)
+            await unit.difficulties.save({each.item: each.item_difficulty for each in updates})
+            await unit.commit()
+        await self.hot.keep(organization, changed)

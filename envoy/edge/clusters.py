@@ -1,0 +1,99 @@
+"""Where requests go: one cluster a context, with health checks, breakers, outlier detection and a retry budget."""
+
+from collections.abc import Sequence
+
+from edge.config import Config, client_tls, extension, socket, typed
+from edge.settings import Address, Settings
+
+JWKS_CLUSTER = "jwks"
+_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def context_cluster(settings: Settings, context: str, service: str) -> Config:
+    """The processes that serve a context; `service` is the one whose health counts.
+
+    When most of them look ill Envoy's panic threshold (half) sends to all: an ill context then answers for itself, with its own
+    error and its own word on when to try again.
+    """
+    cluster = _cluster(context, settings.targets[context], connect_timeout="1s")
+    cluster |= {
+        "typed_extension_protocol_options": {
+            _PROTOCOL_OPTIONS: typed(
+                _PROTOCOL_OPTIONS,
+                explicit_http_config={
+                    "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+                },
+            )
+        },
+        "health_checks": [
+            {
+                "timeout": "2s",
+                "interval": "5s",
+                "no_traffic_interval": "5s",
+                "unhealthy_interval": "1s",
+                "interval_jitter": "0.5s",
+                "unhealthy_threshold": 2,
+                "healthy_threshold": 1,
+                "grpc_health_check": {"service_name": service},
+            }
+        ],
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "max_connections": 1024,
+                    "max_pending_requests": 20_000,
+                    "max_requests": 20_000,
+                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 5},
+                    "track_remaining": True,
+                }
+            ]
+        },
+        # One process among several that fails where the others do not is left out for a while.
+        "outlier_detection": {
+            "consecutive_5xx": 20,
+            "consecutive_gateway_failure": 10,
+            "enforcing_consecutive_gateway_failure": 100,
+            "interval": "5s",
+            "base_ejection_time": "5s",
+            "max_ejection_percent": 50,
+        },
+        "lb_policy": "LEAST_REQUEST",
+    }
+    if settings.mesh:
+        cluster["transport_socket"] = client_tls(settings.mesh, settings.targets[context][0].host)
+    return cluster
+
+
+def plain_cluster(name: str, *addresses: Address, http2: bool = False) -> Config:
+    """A loopback neighbour, a collector: nothing to balance. Without an address it is a name that leads nowhere."""
+    cluster = _cluster(name, addresses, connect_timeout="1s")
+    if http2:
+        cluster["typed_extension_protocol_options"] = {
+            _PROTOCOL_OPTIONS: typed(_PROTOCOL_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
+        }
+    return cluster
+
+
+def overload(downstream_connections: int) -> Config:
+    """Refuses connections over the limit rather than running out of file descriptors."""
+    return {
+        "resource_monitors": [
+            extension(
+                "envoy.resource_monitors.global_downstream_max_connections",
+                "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                max_active_downstream_connections=downstream_connections,
+            )
+        ]
+    }
+
+
+def _cluster(name: str, addresses: Sequence[Address], connect_timeout: str) -> Config:
+    return {
+        "name": name,
+        "type": "STATIC" if all(each.numeric for each in addresses) else "STRICT_DNS",
+        "connect_timeout": connect_timeout,
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(each)}} for each in addresses]}],
+        },
+    }

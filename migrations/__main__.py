@@ -1,0 +1,3 @@
+from migrations import main
+
+main()

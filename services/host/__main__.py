@@ -1,0 +1,34 @@
+"""`python -m services.host identity catalog ...`: runs the named contexts in this process."""
+
+import asyncio
+import gc
+import sys
+
+import uvloop
+
+from services.host.host import CONTEXTS, Host
+from services.host.observability import log_as_json
+from services.host.settings import WrongSetting, read_settings
+
+
+def main() -> None:
+    names = sys.argv[1:]
+    unknown = [each for each in names if each not in CONTEXTS]
+    if not names or unknown:
+        sys.exit(
+            f"usage: python -m services.host CONTEXT ...\ncontexts: {', '.join(CONTEXTS)}"
+            + "".join(f"\nunknown: {each}" for each in unknown)
+        )
+    try:
+        settings = read_settings()
+    except WrongSetting as error:
+        sys.exit(str(error))
+    log_as_json("+".join(names), settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        # What start-up made stays for good; without it each full collection would walk all of it again.
+        gc.freeze()
+        runner.run(Host(settings, names).run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The host's settings, read once from the environment. A missing or wrong value stops the start with its name."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.shared.resources import Settings
+
+
+class WrongSetting(Exception):
+    """Names the environment variable and says what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """`listen` and `metrics_listen` are `host:port`. `otlp_endpoint` is a collector's gRPC address, empty to keep traces in the logs."""
+
+    listen: str
+    metrics_listen: str
+    log_level: str
+    grace_seconds: float
+    otlp_endpoint: str
+    resources: Settings
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> HostSettings:
+    """Returns the settings. Raises WrongSetting."""
+    reader = _Reader(environment)
+    secrets_dir = Path(reader.required("PAIDEIA_SECRETS_DIR"))
+    if not secrets_dir.is_dir():
+        raise WrongSetting(f"PAIDEIA_SECRETS_DIR: {secrets_dir} is not a folder")
+    dsn = reader.required("PAIDEIA_POSTGRES_DSN")
+    if "{role}" not in dsn or not dsn.startswith("postgresql://"):
+        raise WrongSetting(
+            "PAIDEIA_POSTGRES_DSN: must look like postgresql://{role}@host:5432/paideia, with {role} as it stands here"
+        )
+    return HostSettings(
+        listen=reader.address("PAIDEIA_LISTEN", "127.0.0.1:7000"),
+        metrics_listen=reader.address("PAIDEIA_METRICS_LISTEN", "127.0.0.1:7100"),
+        log_level=reader.one_of("PAIDEIA_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+        grace_seconds=reader.number("PAIDEIA_GRACE_SECONDS", 10.0),
+        otlp_endpoint=environment.get("PAIDEIA_OTLP_ENDPOINT", ""),
+        resources=Settings(
+            postgres_dsn=dsn,
+            secrets_dir=secrets_dir,
+            redis_url=reader.required("PAIDEIA_REDIS_URL"),
+            kafka_bootstrap=reader.required("PAIDEIA_KAFKA_BOOTSTRAP"),
+            targets=reader.targets("PAIDEIA_TARGETS"),
+            pool_size=int(reader.number("PAIDEIA_POOL_SIZE", 10)),
+            bootstrap_organization=environment.get("PAIDEIA_BOOTSTRAP_ORGANIZATION", ""),
+            bootstrap_admin=environment.get("PAIDEIA_BOOTSTRAP_ADMIN", "admin"),
+        ),
+    )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def required(self, name: str) -> str:
+        value = self._environment.get(name, "")
+        if not value:
+            raise WrongSetting(f"{name}: is not set")
+        return value
+
+    def address(self, name: str, default: str) -> str:
+        value = self._environment.get(name, default)
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 <= int(port) < 65_536:
+            raise WrongSetting(f"{name}: must be host:port, not {value!r}")
+        return value
+
+    def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self._environment.get(name, default)
+        if value not in allowed:
+            raise WrongSetting(f"{name}: must be one of {', '.join(allowed)}, not {value!r}")
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        value = self._environment.get(name, "")
+        try:
+            number = float(value) if value else default
+        except ValueError:
+            number = -1.0
+        if not number > 0:
+            raise WrongSetting(f"{name}: must be a positive number, not {value!r}")
+        return number
+
+    def targets(self, name: str) -> dict[str, str]:
+        pairs = [each.partition("=") for each in self.required(name).split(",")]
+        if not all(context and address for context, _, address in pairs):
+            raise WrongSetting(f"{name}: must be context=host:port,..., not {self._environment[name]!r}")
+        return {context.strip(): address.strip() for context, _, address in pairs}

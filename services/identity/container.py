@@ -1,0 +1,160 @@
+"""Identity, put together."""
+
+import asyncio
+import base64
+import binascii
+import secrets
+
+from dependency_injector import containers, providers
+from paideia.identity.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.identity.argon2 import Argon2Passwords
+from adapters.identity.jose import JoseSigner
+from adapters.identity.postgres import PostgresIdentityUnit, PostgresPlatformUnit
+from adapters.shared.request_ledger import PostgresRequestLedger
+from adapters.shared.resources import Resources, Settings
+from domain.identity.model import OrganizationAlreadyExists
+from domain.identity.use_cases.change_password import ChangePassword
+from domain.identity.use_cases.create_user import CreateUser
+from domain.identity.use_cases.create_users import CreateUsers
+from domain.identity.use_cases.current_signing_key import CurrentSigningKey
+from domain.identity.use_cases.deactivate_user import DeactivateUser
+from domain.identity.use_cases.found_organization import FoundOrganization
+from domain.identity.use_cases.get_organization import GetOrganization
+from domain.identity.use_cases.get_user import GetUser
+from domain.identity.use_cases.list_public_keys import ListPublicKeys
+from domain.identity.use_cases.list_users import ListUsers
+from domain.identity.use_cases.prove_password import ProvePassword
+from domain.identity.use_cases.refresh_session import RefreshSession
+from domain.identity.use_cases.rotate_signing_key import RotateSigningKey
+from domain.identity.use_cases.sign_in import SignIn
+from domain.identity.use_cases.sign_out import SignOut
+from domain.identity.use_cases.update_user import UpdateUser
+from domain.shared.caller import Role
+from domain.shared.clock import Clock
+from domain.shared.ids import random_id
+from services.identity.servicer import IdentityServicer
+from services.shared.context import Context
+
+_BOOTSTRAP_ROLES = frozenset({Role.ADMIN, Role.AUTHOR, Role.TEACHER, Role.OPERATOR})
+_ROTATION_CHECK_SECONDS = 3600
+
+
+def _new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class IdentityContainer(containers.DeclarativeContainer):
+    """`unit`, `platform_unit` and `passwords` are what a test replaces."""
+
+    engine = providers.Dependency(instance_of=AsyncEngine)
+    clock: providers.Dependency[Clock] = providers.Dependency()
+    encryption_key = providers.Dependency(instance_of=bytes)
+
+    unit = providers.Factory(PostgresIdentityUnit, engine)
+    platform_unit = providers.Factory(PostgresPlatformUnit, engine)
+    passwords = providers.Singleton(Argon2Passwords)
+    signer = providers.Singleton(JoseSigner, encryption_key)
+    new_id = providers.Object(random_id)
+    new_secret = providers.Object(_new_secret)
+
+    current_signing_key = providers.Factory(
+        CurrentSigningKey, new_platform_unit=platform_unit.provider, signer=signer, clock=clock
+    )
+    rotate_signing_key = providers.Factory(RotateSigningKey, new_platform_unit=platform_unit.provider, signer=signer, clock=clock)
+    prove_password = providers.Factory(
+        ProvePassword, new_unit=unit.provider, new_platform_unit=platform_unit.provider, passwords=passwords, clock=clock
+    )
+    found_organization = providers.Factory(FoundOrganization, new_unit=unit.provider, passwords=passwords, clock=clock)
+    servicer = providers.Factory(
+        IdentityServicer,
+        found_organization=found_organization,
+        get_organization=providers.Factory(GetOrganization, new_unit=unit.provider),
+        create_user=providers.Factory(CreateUser, new_unit=unit.provider, passwords=passwords, clock=clock),
+        create_users=providers.Factory(CreateUsers, new_unit=unit.provider, clock=clock),
+        get_user=providers.Factory(GetUser, new_unit=unit.provider),
+        list_users=providers.Factory(ListUsers, new_unit=unit.provider),
+        update_user=providers.Factory(UpdateUser, new_unit=unit.provider),
+        deactivate_user=providers.Factory(DeactivateUser, new_unit=unit.provider, clock=clock),
+        change_password=providers.Factory(
+            ChangePassword, new_unit=unit.provider, prove_password=prove_password, passwords=passwords, clock=clock
+        ),
+        sign_in=providers.Factory(
+            SignIn,
+            new_unit=unit.provider,
+            prove_password=prove_password,
+            current_signing_key=current_signing_key,
+            passwords=passwords,
+            signer=signer,
+            new_id=new_id,
+            new_secret=new_secret,
+            clock=clock,
+        ),
+        refresh_session=providers.Factory(
+            RefreshSession,
+            new_unit=unit.provider,
+            current_signing_key=current_signing_key,
+            signer=signer,
+            new_secret=new_secret,
+            clock=clock,
+        ),
+        sign_out=providers.Factory(SignOut, new_unit=unit.provider),
+        list_public_keys=providers.Factory(
+            ListPublicKeys, new_platform_unit=platform_unit.provider, current_signing_key=current_signing_key, clock=clock
+        ),
+    )
+
+
+async def open_context(resources: Resources) -> Context:
+    engine = await resources.engine("identity")
+    container = IdentityContainer(
+        engine=engine, clock=providers.Object(resources.clock), encryption_key=_encryption_key(resources.settings)
+    )
+    await _bootstrap(container.found_organization(), resources.settings)
+    servicer: IdentityServicer = container.servicer()
+    rotate: RotateSigningKey = container.rotate_signing_key()
+    passwords: Argon2Passwords = container.passwords()
+
+    async def ready() -> None:
+        async with container.platform_unit() as unit:
+            await unit.signing_keys.all()
+
+    async def keep_rotating() -> None:
+        while True:
+            await rotate()
+            await asyncio.sleep(_ROTATION_CHECK_SECONDS)
+
+    async def close() -> None:
+        passwords.close()
+
+    return Context(
+        name="identity",
+        add_to_server=lambda server: add_IdentityServiceServicer_to_server(servicer, server),
+        ready=ready,
+        jobs=(keep_rotating,),
+        ledger=PostgresRequestLedger(engine),
+        publishes=True,
+        close=close,
+    )
+
+
+def _encryption_key(settings: Settings) -> bytes:
+    """Raises ValueError without repeating the secret."""
+    try:
+        return base64.b64decode(settings.secret("identity_encryption_key"), validate=True)
+    except binascii.Error:
+        raise ValueError("the secret identity_encryption_key must be base64 of 32 bytes") from None
+
+
+async def _bootstrap(found_organization: FoundOrganization, settings: Settings) -> None:
+    """Founds the organization that the settings name, once: of processes that start together, one does."""
+    organization = settings.bootstrap_organization
+    if not organization:
+        return
+    try:
+        await found_organization(
+            organization, organization, settings.bootstrap_admin, settings.secret("admin_password"), _BOOTSTRAP_ROLES
+        )
+    except OrganizationAlreadyExists:
+        return

@@ -1,0 +1,66 @@
+"""The one place where refusals become gRPC statuses (and, through Envoy, REST answers)."""
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from domain.shared.errors import (
+    AlreadyExists,
+    Conflict,
+    DomainError,
+    Forbidden,
+    InvalidInput,
+    LimitReached,
+    NotAllowedNow,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+
+ERROR_DOMAIN = "paideia"
+
+_CODES: tuple[tuple[type[DomainError], grpc.StatusCode], ...] = (
+    (InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (NotAllowedNow, grpc.StatusCode.FAILED_PRECONDITION),
+    (Conflict, grpc.StatusCode.ABORTED),
+    (Forbidden, grpc.StatusCode.PERMISSION_DENIED),
+    (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (LimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (Unavailable, grpc.StatusCode.UNAVAILABLE),
+)
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
+
+
+def code_of(error: DomainError) -> grpc.StatusCode:
+    return next(code for kind, code in _CODES if isinstance(error, kind))
+
+
+def status_of(error: DomainError) -> status_pb2.Status:
+    """Returns the status with ErrorInfo, and BadRequest or RetryInfo where they apply."""
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)]
+    if isinstance(error, InvalidInput):
+        details.append(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(field=each.field, description=each.description)
+                    for each in error.violations[:100]  # statuses travel in headers, which are bounded
+                ]
+            )
+        )
+    if isinstance(error, LimitReached | Unavailable):
+        delay = Duration()
+        delay.FromTimedelta(error.retry_after)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    return status(code_of(error), error.message[:1000], details)
+
+
+def status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:
+    packed = []
+    for detail in details:
+        packed.append(Any())
+        packed[-1].Pack(detail)
+    return status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message, details=packed)

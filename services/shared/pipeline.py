@@ -1,0 +1,211 @@
+"""What surrounds every rpc: trace, token, authorization rule, deadline, idempotency, error mapping, metrics and one log line.
+
+One interceptor wraps each method's handler once, when it is first called; a call then runs through plain function calls, because a
+chain of interceptors would cost more than most of the handlers.
+"""
+
+from __future__ import annotations  # grpcio's classes are generic in their stubs only
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+from prometheus_client import Counter, Histogram
+
+from domain.shared.caller import Caller
+from domain.shared.errors import DomainError, InvalidInput, Unauthenticated
+from domain.shared.ids import canonical_uuid
+from domain.shared.trace import continued, current_traceparent, trace_id
+from services.shared.call import current_caller
+from services.shared.errors import STATUS_DETAILS_KEY, code_of, status_of
+from services.shared.idempotency import RequestLedger, fingerprint_of
+from services.shared.rules import Rule
+
+log = structlog.get_logger()
+
+calls_total = Counter("paideia_rpc_calls_total", "Finished calls", ["method", "code"])
+call_seconds = Histogram(
+    "paideia_rpc_seconds",
+    "Time from the first byte of the request to the last of the answer",
+    ["method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+# A call with less time left than this cannot be answered in time: refusing it at once leaves the time to others.
+_LEAST_SECONDS = 0.005
+_NO_TOKEN = Unauthenticated("send an access token as 'Authorization: Bearer ...'; sign in at POST /v1/sessions:signIn")
+
+
+class Verifier(Protocol):
+    async def verify(self, token: str) -> Caller:
+        """Returns who the token speaks for. Raises Unauthenticated."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Malformed:
+    """Stands for a request that is not valid protobuf (or not valid UTF-8), until the handler refuses it."""
+
+    reason: str
+
+
+class Pipeline(grpc.aio.ServerInterceptor):
+    """Serves only methods that have a rule; the rest (health, reflection) pass untouched."""
+
+    def __init__(self, verifier: Verifier, rules: dict[str, Rule], ledgers: dict[str, RequestLedger] | None = None) -> None:
+        """`rules` are by full method name; `ledgers` by full service name, for services that remember answers."""
+        self._verifier = verifier
+        self._rules = rules
+        self._ledgers = ledgers or {}
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        method = handler_call_details.method
+        if (wrapped := self._wrapped.get(method)) is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        rule = self._rules.get(method)
+        if handler is None or rule is None:
+            return handler
+        ledger = self._ledgers.get(method[1:].rpartition("/")[0])
+        call = _Call(method, rule, self._verifier, ledger)
+        deserialize = _tolerant(handler.request_deserializer)
+        if handler.unary_unary is not None:
+            wrapped = grpc.unary_unary_rpc_method_handler(
+                call.unary(handler.unary_unary, handler.response_serializer), deserialize, None
+            )
+        elif handler.stream_stream is not None:
+            wrapped = grpc.stream_stream_rpc_method_handler(
+                call.stream(handler.stream_stream), deserialize, handler.response_serializer
+            )
+        else:
+            raise NotImplementedError(f"{method}: only unary and bidirectional rpcs are served")
+        self._wrapped[method] = wrapped
+        return wrapped
+
+
+def _tolerant(deserialize: Any) -> Callable[[bytes], Message | _Malformed]:
+    def attempt(data: bytes) -> Message | _Malformed:
+        try:
+            message: Message = deserialize(data)
+            return message
+        except DecodeError:
+            return _Malformed("must be valid protobuf with valid UTF-8 texts")
+
+    return attempt
+
+
+class _Call:
+    """One method's surroundings."""
+
+    def __init__(self, method: str, rule: Rule, verifier: Verifier, ledger: RequestLedger | None) -> None:
+        self._method = method
+        self._rule = rule
+        self._verifier = verifier
+        self._ledger = ledger
+        self._seconds = call_seconds.labels(method)
+        self._ok = calls_total.labels(method, "OK")
+
+    def unary(self, behave: Any, serialize: Any) -> Any:
+        async def serve(request: Message, context: Any) -> bytes:
+            async def act() -> bytes:
+                self._check(request)
+                if self._ledger is not None and (request_id := getattr(request, "request_id", None)) is not None:
+                    return await self._once(self._ledger, request_id, request, behave, context, serialize)
+                answer: bytes = serialize(await behave(request, context))
+                return answer
+
+            return await self._surrounded(context, act)  # type: ignore[no-any-return]
+
+        return serve
+
+    def stream(self, behave: Any) -> Any:
+        async def serve(requests: AsyncIterator[Message], context: Any) -> None:
+            async def checked() -> AsyncIterator[Message]:
+                async for request in requests:
+                    self._check(request)
+                    yield request
+
+            async def act() -> None:
+                async for answer in behave(checked(), context):
+                    await context.write(answer)
+
+            await self._surrounded(context, act)
+
+        return serve
+
+    def _check(self, request: Message) -> None:
+        if isinstance(request, _Malformed):
+            raise InvalidInput.of("request", request.reason)
+        if not self._rule.public:
+            self._rule.check_own(current_caller.get(), request)
+
+    async def _surrounded(self, context: Any, act: Callable[[], Awaitable[Any]]) -> Any:
+        start = perf_counter()
+        token = traceparent = ""
+        for key, value in context.invocation_metadata():
+            if key == "authorization":
+                token = value
+            elif key == "traceparent":
+                traceparent = value
+        current_traceparent.set(continued(traceparent))
+        code = grpc.StatusCode.OK
+        caller: Caller | None = None
+        try:
+            remaining = context.time_remaining()
+            if remaining is not None and remaining < _LEAST_SECONDS:
+                code = grpc.StatusCode.DEADLINE_EXCEEDED
+                await context.abort(code, "the call arrived with too little time left to answer it")
+            if not self._rule.public:
+                if token[:7].lower() != "bearer ":
+                    raise _NO_TOKEN
+                caller = await self._verifier.verify(token[7:])
+                self._rule.check_roles(caller)
+                current_caller.set(caller)
+            return await act()
+        except DomainError as error:
+            code = code_of(error)
+            status = status_of(error)
+            await context.abort(code, status.message, ((STATUS_DETAILS_KEY, status.SerializeToString()),))
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            if code is grpc.StatusCode.OK:
+                code = grpc.StatusCode.CANCELLED
+            raise
+        except Exception:
+            code = grpc.StatusCode.INTERNAL
+            trace = trace_id(current_traceparent.get())
+            log.exception("a call failed for a fault of ours", method=self._method, trace_id=trace)
+            await context.abort(code, f"something went wrong here; it is on record under trace {trace}")
+        finally:
+            seconds = perf_counter() - start
+            self._seconds.observe(seconds)
+            (self._ok if code is grpc.StatusCode.OK else calls_total.labels(self._method, code.name)).inc()
+            log.info(
+                "call",
+                method=self._method,
+                code=code.name,
+                ms=round(seconds * 1000, 2),
+                trace_id=trace_id(current_traceparent.get()),
+                organization=caller.organization if caller else "",
+            )
+
+    async def _once(
+        self, ledger: RequestLedger, request_id: str, request: Message, behave: Any, context: Any, serialize: Any
+    ) -> bytes:
+        organization = current_caller.get().organization
+        async with ledger.entry(
+            organization, self._method, canonical_uuid(request_id, "request_id"), fingerprint_of(request)
+        ) as entry:
+            if entry.answer is not None:
+                return entry.answer
+            answer: bytes = serialize(await behave(request, context))
+            await entry.remember(answer)
+            return answer

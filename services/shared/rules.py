@@ -1,0 +1,63 @@
+"""The authorization rules of the protos, compiled once per method."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from paideia.auth.v1 import rule_pb2
+
+from domain.shared.caller import Caller, Role
+from domain.shared.errors import Forbidden, InvalidInput, NotFound
+
+
+class MissingRule(Exception):
+    """A service has an rpc without an authorization rule; it must not be served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call one rpc. `own` reads the name that a mere learner must own, None when there is nothing to compare."""
+
+    public: bool
+    allow: frozenset[Role]
+    own_field: str = ""
+    own: Callable[[Message], str] | None = None
+
+    def check_roles(self, caller: Caller) -> None:
+        """Raises Forbidden unless the caller holds an allowed role."""
+        if self.allow.isdisjoint(caller.roles):
+            raise Forbidden(f"needs one of the roles {', '.join(sorted(self.allow))}")
+
+    def check_own(self, caller: Caller, request: Message) -> None:
+        """Raises NotFound when a caller who is only a learner reaches for another learner."""
+        if self.own is None or self.allow & caller.roles != {Role.LEARNER}:
+            return
+        collection, _, rest = self.own(request).partition("/")
+        if collection != "learners" or not rest:
+            raise InvalidInput.of(self.own_field, "must begin with learners/{learner}")
+        if rest.split("/", 1)[0] != caller.user:
+            raise NotFound(f"no such {self.own_field}")
+
+
+def rule_of(method: MethodDescriptor) -> Rule:
+    """Returns the rule of an rpc, or raises MissingRule."""
+    rule: rule_pb2.Rule = method.GetOptions().Extensions[rule_pb2.rule]  # type: ignore[index]  # the stub types it as a descriptor
+    names = {rule_pb2.Role.Name(each).removeprefix("ROLE_") for each in rule.allow}
+    if not names or "UNSPECIFIED" in names:
+        raise MissingRule(f"{method.full_name} has no authorization rule")
+    if names == {"PUBLIC"}:
+        return Rule(public=True, allow=frozenset())
+    path = rule.own.split(".") if rule.own else []
+    return Rule(
+        public=False,
+        allow=frozenset(Role(each) for each in names),
+        own_field=rule.own,
+        own=(lambda request: reduce(getattr, path, request)) if path else None,  # type: ignore[arg-type,return-value]
+    )
+
+
+def rules_of(service: ServiceDescriptor) -> dict[str, Rule]:
+    """Returns the rule of every rpc by its full method name, `/package.Service/Method`."""
+    return {f"/{service.full_name}/{method.name}": rule_of(method) for method in service.methods}

@@ -1,0 +1,42 @@
+"""Secrets of a stack: one file each, readable by its owner only, made once and never printed."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+# Without letters and digits that look alike, or vowels that make words.
+_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFiles:
+    directory: Path
+
+    def password(self, name: str) -> str:
+        """Returns a password for programs: 192 random bits."""
+        return self._once(name, secrets.token_urlsafe(24))
+
+    def key(self, name: str) -> str:
+        """Returns a key: 32 random bytes as 64 hexadecimal digits."""
+        return self._once(name, secrets.token_hex(32))
+
+    def typed_password(self, name: str) -> str:
+        """Returns a password that people can type: 95 random bits in groups of four."""
+        return self._once(name, "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(5)))
+
+    def path(self, name: str) -> Path:
+        return self.directory / name
+
+    def _once(self, name: str, fresh: str) -> str:
+        """Returns the secret of that name, or stores the fresh one whole: a reader never sees half of it."""
+        path = self.path(name)
+        if not path.exists():
+            draft = path.with_name(f".{name}.{os.getpid()}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(fresh + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        return path.read_text().strip()

@@ -1,0 +1,83 @@
+"""One suite for the memory and for PostgreSQL; every test has organizations of its own."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from paideia.identity.v1 import events_pb2
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from adapters.identity.memory import IdentityMemory
+from adapters.identity.postgres import PostgresIdentityUnit, PostgresPlatformUnit
+from domain.identity.events import IdentityEvent, SessionRevoked, UserCreated, UserDeactivated
+from domain.identity.model import User
+from domain.identity.ports import NewPlatformUnit, NewUnit
+from domain.shared.caller import Role
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@dataclass
+class Store:
+    """What the suite needs of either store."""
+
+    new_unit: NewUnit
+    new_platform_unit: NewPlatformUnit
+    published: Callable[[str], Any]
+    """Awaitable: the events an organization's committed units have published, in order."""
+    north: str = field(default_factory=lambda: f"n{uuid4().hex}")
+    south: str = field(default_factory=lambda: f"s{uuid4().hex}")
+
+    async def with_user(self, user_id: str = "ada", **changes: Any) -> User:
+        made = user(user_id, **changes)
+        async with self.new_unit(self.north) as unit:
+            await unit.users.add([made])
+            await unit.commit()
+        return made
+
+
+def user(user_id: str, **changes: Any) -> User:
+    usual: dict[str, Any] = {"display_name": "", "email": None, "roles": frozenset({Role.LEARNER}), "created_at": NOW}
+    return User(user_id, **usual | changes)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        memory = IdentityMemory()
+
+        async def published(organization: str) -> list[IdentityEvent]:
+            return memory.events(organization)
+
+        yield Store(memory.unit, memory.platform_unit, published)
+        return
+    postgres = request.getfixturevalue("postgres")
+    dsn = postgres.dsn("paideia_identity")
+    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=12, max_overflow=0)
+
+    async def in_outbox(organization: str) -> list[IdentityEvent]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT set_config('paideia.organization', $1, true)", organization)
+                rows = await connection.fetch("SELECT type, topic, key, payload FROM outbox ORDER BY position")
+            assert {row["topic"] for row in rows} <= {"identity.events"}
+            return [_event(row["type"], row["key"], row["payload"]) for row in rows]
+        finally:
+            await connection.close()
+
+    yield Store(lambda organization: PostgresIdentityUnit(engine, organization), lambda: PostgresPlatformUnit(engine), in_outbox)
+    await engine.dispose()
+
+
+def _event(type_name: str, key: str, payload: bytes) -> IdentityEvent:
+    name = type_name.removeprefix("paideia.identity.v1.")
+    message = getattr(events_pb2, name).FromString(payload)
+    assert message.user == key
+    kind = {"UserCreated": UserCreated, "UserDeactivated": UserDeactivated, "SessionRevoked": SessionRevoked}[name]
+    moment = next(value for descriptor, value in message.ListFields() if descriptor.name.endswith("_time"))
+    return kind(key.removeprefix("users/"), moment.ToDatetime(UTC))
