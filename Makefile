@@ -51,3 +51,12 @@ format: proto ## format the protos and the code
 	$(BIN)/buf format --write --path protos
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
+
+.PHONY: run
+run: proto ## start everything on this machine, load the sample course, and say where to go
+	@$(BIN)/paideia up
+	@$(BIN)/paideia load fractions
+
+.PHONY: stop
+stop: ## stop what `make run` started; the data stays
+	@if [ -x $(BIN)/paideia ]; then $(BIN)/paideia down; else echo "nothing was running"; fi

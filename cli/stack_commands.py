@@ -177,13 +177,15 @@ def _described(record: StackRecord) -> dict[str, Any]:
     described = asdict(record)
     if not alive and record.state not in ("stopped", "failed"):
         described["state"], described["error"] = "stopped", "the supervisor is gone: `paideia up` heals that"
-    total = record.supervisor.memory
+    total = record.supervisor.memory(children=False)
     for name, part in record.parts.items():
         lives = part.process is not None and part.process.alive
         entry = described["parts"][name]
+        if not alive and not lives and part.state != "done":
+            entry["state"] = "stopped"
         entry["ready"] = (lives and part.state == "ready") or part.state == "done"
         entry["uptime_seconds"] = round(time.time() - part.started_at) if lives else 0
-        entry["memory_bytes"] = part.process.memory if part.process and lives else 0
+        entry["memory_bytes"] = part.process.memory() if part.process and lives else 0
         total += entry["memory_bytes"]
     return described | {"memory_bytes": total}
 

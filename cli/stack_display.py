@@ -68,7 +68,7 @@ def show_status(described: dict[str, Any]) -> None:
         console.print(f"[red]{_plain(described['error'])}[/]")
     table = Table(box=None, padding=(0, 2))
     for title in ("", "part", "state", "pid", "uptime", "restarts", "memory", "address"):
-        table.add_column(title, justify="right" if title in ("pid", "uptime", "restarts", "memory") else "left")
+        table.add_column(title, no_wrap=True, justify="right" if title in ("pid", "uptime", "restarts", "memory") else "left")
     for name, part in described["parts"].items():
         table.add_row(
             _MARKS.get(part["state"], "?"),
@@ -80,7 +80,7 @@ def show_status(described: dict[str, Any]) -> None:
             _megabytes(part["memory_bytes"]) if part["memory_bytes"] else "",
             part["address"],
         )
-    console.print(table)
+    Console(width=max(console.width, 120)).print(table)
     for name, part in described["parts"].items():
         if part["error"]:
             console.print(f"{name}: [red]{_plain(part['error'])}[/]")

@@ -44,6 +44,10 @@ class Part(Protocol):
         """The TCP ports it takes, by what they are for."""
 
     @property
+    def metrics(self) -> str:
+        """`host:port` where Prometheus reads `/metrics`; empty when it has none."""
+
+    @property
     def after(self) -> tuple[str, ...]:
         """Names of the parts that must be ready before this one starts, and that stop after it."""
 
@@ -80,6 +84,10 @@ class PlainPart:
     runs_once = False
     stop_signal = signal.SIGTERM
     grace_seconds = 10.0
+
+    @property
+    def metrics(self) -> str:
+        return ""
 
     @property
     def ports(self) -> Mapping[str, int]:

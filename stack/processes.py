@@ -35,12 +35,11 @@ class ProcessId:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    @property
-    def memory(self) -> int:
-        """Bytes that belong to it and its children alone, with its share of what they share (PSS); 0 when it cannot be read."""
+    def memory(self, children: bool = True) -> int:
+        """Bytes that belong to it alone, with its share of what it shares (PSS); 0 when it cannot be read."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            return sum(_own_memory(each) for each in (process, *process.children(recursive=True)))
+            return sum(_own_memory(each) for each in (process, *(process.children(recursive=True) if children else ())))
         return 0
 
 

@@ -1,5 +1,6 @@
 """Secrets of a stack: one file each, readable by its owner only, made once and never printed."""
 
+import base64
 import os
 import secrets
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ class SecretFiles:
         return self._once(name, secrets.token_urlsafe(24))
 
     def key(self, name: str) -> str:
-        """Returns a key: 32 random bytes as 64 hexadecimal digits."""
-        return self._once(name, secrets.token_hex(32))
+        """Returns a key: 32 random bytes in base64."""
+        return self._once(name, base64.b64encode(secrets.token_bytes(32)).decode())
 
     def typed_password(self, name: str) -> str:
         """Returns a password that people can type: 95 random bits in groups of four."""

@@ -40,7 +40,9 @@ class SupervisedPart:
         self.ready = asyncio.Event()
         """Set while it is ready, and for ever once a task is done."""
         self.failures_before_ready = 0
-        self.record = PartRecord(address=part.address, stop_signal=int(part.stop_signal), after=list(part.after))
+        self.record = PartRecord(
+            address=part.address, metrics=part.metrics, stop_signal=int(part.stop_signal), after=list(part.after)
+        )
         self._log = log
         self._changed = changed
         self._pace = pace

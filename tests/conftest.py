@@ -1,11 +1,13 @@
 """Real stores, each started once for the run and only when a test asks for it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import stores
+from tests.e2e.platform import ROOT, Platform, running_platform
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,21 @@ def kafka_bootstrap(store_directory: Path) -> Iterator[str]:
 def s3(store_directory: Path) -> Iterator[stores.S3]:
     with stores.s3_server(store_directory) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The whole stack, started once for the run, with the sample course loaded."""
+    with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+        loaded = platform.paideia("load", "fractions")
+        assert loaded.returncode == 0, loaded.stderr
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Where the response logs are that some tests replay; a test that needs them is skipped where they are not."""
+    folder = Path(os.environ.get("PAIDEIA_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "fraction.csv").exists():
+        pytest.skip(f"no response logs in {folder}: set PAIDEIA_TEST_DATA")
+    return folder

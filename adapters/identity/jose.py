@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import uuid4
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -33,6 +34,13 @@ class JoseSigner(TokenSigner):
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, json.dumps(jwk).encode(), kid.encode())
         return SigningKey(kid, PublicKey(str(jwk["x"]), str(jwk["y"])), sealed, not_before)
+
+    def opens(self, key: SigningKey) -> bool:
+        try:
+            self._opened(key.kid, key.sealed_private)
+        except InvalidTag:
+            return False
+        return True
 
     def sign(self, key: SigningKey, organization: str, user: str, roles: frozenset[Role], session: str, now: datetime) -> str:
         issued = int(now.timestamp())

@@ -10,12 +10,7 @@ from domain.scheduler.model import Candidate, Choice, Decision, ReasonKind, Skil
 from domain.shared.events import EventEnvelope
 from domain.shared.trace import current_traceparent
 
-_KINDS: dict[ReasonKind, pb.ReasonKind] = {
-    ReasonKind.REVIEW: pb.REASON_KIND_REVIEW,
-    ReasonKind.GROWTH: pb.REASON_KIND_GROWTH,
-    ReasonKind.CHALLENGE: pb.REASON_KIND_CHALLENGE,
-    ReasonKind.NOVELTY: pb.REASON_KIND_NOVELTY,
-}
+_KINDS: dict[ReasonKind, pb.ReasonKind] = {kind: getattr(pb, f"REASON_KIND_{kind.name}") for kind in ReasonKind}
 _REASONS = {number: kind for kind, number in _KINDS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -67,14 +62,6 @@ def decision_message(decision: Decision) -> pb.Decision:
             for each in decision.skills
         ],
     )
-
-
-def term_message(term: Term) -> pb.Term:
-    return pb.Term(kind=_KINDS[term.kind], value=term.value, weight=term.weight)
-
-
-def kind_message(kind: ReasonKind) -> pb.ReasonKind:
-    return _KINDS[kind]
 
 
 def _candidate_message(candidate: Candidate) -> pb.Candidate:

@@ -1,7 +1,7 @@
 """The cache in front of the durable states, on the Redis protocol. Losing it loses nothing."""
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -43,13 +43,13 @@ class RedisHotStates(HotStates):
 
     async def read(self, organization: str, learner: str, course: str) -> HotView:
         state, number = await self._reads((_state_key(organization, learner), _publication_key(organization, course)))
-        return HotView(state and decoded_state(state), number and decoded_number(number))
+        return HotView(decoded_state(state) if state else None, decoded_number(number) if number else None)
 
     async def states(self, organization: str, learners: Sequence[str]) -> dict[str, LearnerState]:
         if not learners:
             return {}
-        values = await self._guarded(self._redis.mget([_state_key(organization, each) for each in learners]), [])
-        found = {learner: decoded_state(value) for learner, value in zip(learners, values, strict=False) if value}
+        values = await self._get([_state_key(organization, each) for each in learners])
+        found = {learner: decoded_state(value) for learner, value in zip(learners, values, strict=True) if value}
         return {learner: state for learner, state in found.items() if state is not None}
 
     async def keep(self, organization: str, states: Mapping[str, LearnerState]) -> None:
@@ -60,22 +60,23 @@ class RedisHotStates(HotStates):
 
     async def _keep(self, values: Mapping[str, bytes]) -> None:
         if values:
-            await self._guarded(self._keep_newer(keys=list(values), args=[_KEEP_SECONDS, *values.values()]), None)
+            arguments: list[bytes | int] = [_KEEP_SECONDS, *values.values()]
+            await self._guarded(lambda: self._keep_newer(keys=list(values), args=arguments), None)
 
     async def _read_many(self, requests: Sequence[tuple[str, str]]) -> Sequence[tuple[bytes | None, bytes | None]]:
-        keys = [key for request in requests for key in request]
-        values = await self._guarded(self._redis.mget(keys), [None] * len(keys))
+        values = await self._get([key for request in requests for key in request])
         return list(zip(values[::2], values[1::2], strict=True))
 
-    async def _guarded(self, command: Awaitable[T], otherwise: T) -> T:
+    async def _get(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        return await self._guarded(lambda: self._redis.mget(list(keys)), [None] * len(keys))
+
+    async def _guarded(self, command: Callable[[], Awaitable[Any]], otherwise: T) -> T:
         try:
             self._breaker.check()
         except Unavailable:
-            if hasattr(command, "close"):
-                command.close()  # a coroutine that is never awaited would complain
             return otherwise
         try:
-            result = await command
+            result: T = await command()
         except (RedisError, OSError, TimeoutError) as error:
             self._breaker.failed()
             log.warning("the cache is away; states come from the database", error=str(error))

@@ -39,7 +39,7 @@ def check_strength(password: str, field: str, *personal: str) -> None:
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise InvalidInput.of(field, f"must be {SHORTEST} to {LONGEST} characters")
-    if weakness := _weakness(password.lower(), personal):
+    if weakness := _weakness(password.casefold(), personal):
         raise InvalidInput.of(field, weakness)
 
 
@@ -59,7 +59,7 @@ def _weakness(password: str, personal: tuple[str, ...]) -> str | None:
 
 
 def _personal_words(personal: tuple[str, ...]) -> set[str]:
-    words = {word.lower() for word in personal}
+    words = {word.casefold() for word in personal}
     words |= {word.partition("@")[0] for word in words}
     # Shorter ones occur by chance: a user "al" could hardly find a password.
     return {word for word in words if len(word) >= 4}

@@ -174,6 +174,10 @@ class TokenSigner(Protocol):
 
     def new_key(self, not_before: datetime) -> SigningKey: ...
 
+    def opens(self, key: SigningKey) -> bool:
+        """Whether the private part can be unsealed: not if the key that sealed it was lost or replaced."""
+        ...
+
     def sign(self, key: SigningKey, organization: str, user: str, roles: frozenset[Role], session: str, now: datetime) -> str:
         """Returns a JWT good for ACCESS_TOKEN_LIFE."""
         ...

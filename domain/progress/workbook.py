@@ -70,9 +70,7 @@ class Workbook:
             lesson.predicted,
             MODEL_VERSION,
             now,
-            tuple(
-                Move(skill, old.mean, new.mean) for skill, old, new in zip(answer.skills, before, after, strict=True)
-            ),
+            tuple(Move(skill, old.mean, new.mean) for skill, old, new in zip(answer.skills, before, after, strict=True)),
         )
         update = ProgressUpdated(
             attempt,

@@ -81,7 +81,8 @@ class _Held:
         open_items = int(pool.group_sizes[scores.open_groups].sum())
         length = min(policy.recency, open_items // 3)
         _, last = pool.item_index.find(state.recent[len(state.recent) - min(length, len(state.recent)) :])
-        recency = last[scores.open_groups[pool.item_groups[last]]]
+        lately = history.elapsed[history.row_of[last]] < policy.recency_hours * 3_600.0
+        recency = last[lately & scores.open_groups[pool.item_groups[last]]]
         settled = history.at[(history.items["passed"] == 1) & (history.items["due_at"] > now)]
         settled = settled[scores.open_groups[pool.item_groups[settled]]]
         is_recent = np.zeros(len(pool.items), dtype=np.bool_)
@@ -132,19 +133,18 @@ class _TermReader:
     def __init__(self, pool: Pool, scores: Scores, history: History, policy: Policy) -> None:
         self._pool = pool
         self._scores = scores
-        self._rows = np.full(len(pool.items), -1, dtype=np.intp)
-        self._rows[history.at] = np.arange(len(history.at))
+        self._row_of = history.row_of
         self._weights = policy.weights.by_kind()
 
     def row(self, item: int) -> int | None:
         """Returns the row of an item in the history, None if it was never answered."""
-        row = int(self._rows[item])
+        row = int(self._row_of[item])
         return None if row < 0 else row
 
     def candidates(self, items: Sequence[int], propensities: Floats) -> list[Candidate]:
         """Returns the records of the items at these positions."""
         scores, at = self._scores, np.array(items, dtype=np.intp)
-        rows = self._rows[at].tolist()
+        rows = self._row_of[at].tolist()
         columns = zip(
             (self._pool.items[item] for item in items),
             scores.total[at].tolist(),

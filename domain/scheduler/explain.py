@@ -115,7 +115,7 @@ def _evidence(skill: SkillSnapshot) -> str:
     if not skill.attempts:
         return f"{skill.title}: no attempts yet."
     return (
-        f"{skill.title}: mastery {skill.mean:.0%} (90 % interval {skill.lower:.0%} to {skill.upper:.0%}) after "
+        f"{skill.title}: mastery {skill.mean:.0%} (90% interval {skill.lower:.0%} to {skill.upper:.0%}) after "
         f"{skill.attempts} {'attempt' if skill.attempts == 1 else 'attempts'}."
     )
 

@@ -32,7 +32,7 @@ class Policy:
     """How items are held back, scored and drawn.
 
     - A skill is met as a prerequisite from `met_mean` on, and no longer grows from `mastered_mean` on.
-    - The last `recency` answered items are held back, but never more than a third of the open ones.
+    - The last `recency` answered items are held back for `recency_hours`, but never more than a third of the open ones.
     - `prior_mean` stands in for the mastery of a skill without attempts.
     - P(correct) between `target_low` and `target_high` is the target band; `challenge_width` (logits) outside it halve the term.
     - `skill_gain` logits separate sure mastery from sure ignorance, halved; `skill_evidence` attempts give a skill half its weight.
@@ -49,6 +49,7 @@ class Policy:
     mastered_mean: float = 0.95
     prior_mean: float = 0.3
     recency: int = 20
+    recency_hours: float = 12.0
     target_low: float = 0.70
     target_high: float = 0.85
     challenge_width: float = 1.0

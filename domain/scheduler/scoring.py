@@ -33,10 +33,11 @@ class SkillView:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The answered items that the pool holds: `at` are their positions in the pool, `rows` their rows in the learner's state."""
+    """The answered items that the pool holds: `at` are their positions in the pool; `row_of` is the row of every position, -1 for an
+    item without an answer."""
 
     at: Indexes
-    rows: Indexes
+    row_of: Indexes
     items: Table
     elapsed: Floats
     """Seconds since the last answer."""
@@ -45,7 +46,9 @@ class History:
     def of(cls, pool: Pool, state: LearnerState, now: float) -> "History":
         rows, at = pool.item_index.find(state.items["key"])
         items = state.items[rows]
-        return cls(at, rows, items, np.maximum(now - items["answered_at"], 0.0))
+        row_of = np.full(len(pool.items), -1, dtype=np.intp)
+        row_of[at] = np.arange(len(at))
+        return cls(at, row_of, items, np.maximum(now - items["answered_at"], 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,7 @@ function fault_in(text, kind)
 end
 
 function envoy_on_request(request)
-  local context = request:filterContext()
-  local kind = context and context["message"]
+  local kind = request:filterContext():get("message")
   if not kind then return end
   local body = request:body()
   if not body then return end

@@ -145,7 +145,7 @@ def address_limit(limit: Limit) -> Config:
 def known_fields(settings: Settings) -> Config:
     """Refuses bodies with unknown fields, which the transcoder would drop; on for the routes that name a message."""
     script = {"filename": f"{settings.assets}/fields.lua"}
-    return extension(FIELDS, f"{HTTP}.lua.v3.Lua", default_source_code=script)
+    return {**extension(FIELDS, f"{HTTP}.lua.v3.Lua", default_source_code=script), "disabled": True}
 
 
 def transcoder(settings: Settings, services: list[str]) -> Config:

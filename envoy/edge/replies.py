@@ -8,7 +8,6 @@ ERROR_DOMAIN = "paideia"
 _REPLIES: dict[int, tuple[int, str, str]] = {
     400: (3, "INVALID_REQUEST", ""),
     401: (16, "UNAUTHENTICATED", "%LOCAL_REPLY_BODY%: send an access token as 'Authorization: Bearer ...'; sign in at POST /v1/sessions:signIn"),
-    403: (7, "FORBIDDEN", ""),
     404: (5, "NO_SUCH_METHOD", "there is no such path or method; see /docs"),
     408: (4, "REQUEST_TOO_SLOW", "the request took too long to arrive"),
     413: (8, "REQUEST_TOO_LARGE", "the body is over the limit: send less at once"),
@@ -25,6 +24,7 @@ _RETRYABLE = (429, 502, 503)
 def local_replies() -> Config:
     return {
         "mappers": [
+            *_wrong_audience(),
             _unknown_field(),
             *({
                 "filter": {"and_filter": {"filters": [_status_is(status), _REST]}},
@@ -37,6 +37,16 @@ def local_replies() -> Config:
             for status, reply in _REPLIES.items())
         ]
     }
+
+
+def _wrong_audience() -> list[Config]:
+    """Envoy calls a token for somebody else forbidden; to us it is no token of ours, like any other."""
+    forbidden = _status_is(403)
+    body = {"json_format": _status(401, *_REPLIES[401]), "content_type": "application/json"}
+    return [
+        {"filter": {"and_filter": {"filters": [forbidden, _REST]}}, "status_code": 401, "body_format_override": body},
+        {"filter": forbidden, "status_code": 401},
+    ]
 
 
 def _unknown_field() -> Config:

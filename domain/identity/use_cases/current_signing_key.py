@@ -7,7 +7,7 @@ from domain.shared.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class CurrentSigningKey:
-    """The key that signs now. Makes the first one when there is none; of many who find none, one makes it."""
+    """The key that signs now. Makes one when there is none; of many who find none, one makes it."""
 
     new_platform_unit: NewPlatformUnit
     signer: TokenSigner
@@ -16,10 +16,10 @@ class CurrentSigningKey:
     async def __call__(self) -> SigningKey:
         now = self.clock()
         async with self.new_platform_unit() as unit:
-            key = signing_key_at(await unit.signing_keys.all(), now)
+            key = signing_key_at(filter(self.signer.opens, await unit.signing_keys.all()), now)
             if key is None:
                 await unit.signing_keys.lock()
-                key = signing_key_at(await unit.signing_keys.all(), now)
+                key = signing_key_at(filter(self.signer.opens, await unit.signing_keys.all()), now)
             if key is None:
                 key = self.signer.new_key(not_before=now)
                 await unit.signing_keys.save(key)

@@ -258,7 +258,7 @@ async def test_failures_of_the_day_before_are_dropped_when_another_is_saved(stor
 
 
 async def test_a_signing_key_comes_back_as_saved_until_it_is_retired(store: Store) -> None:
-    key = SigningKey(uuid4().hex, PublicKey("x", "y"), b"sealed", NOW)
+    key = SigningKey(uuid4().hex, PublicKey("x", "y"), b"sealed by nobody", NOW)
     newer = SigningKey(uuid4().hex, PublicKey("x", "y"), b"sealed", NOW + timedelta(minutes=10))
     async with store.new_platform_unit() as unit:
         await unit.signing_keys.lock()

@@ -160,7 +160,8 @@ async def test_a_task_is_repeated_until_it_succeeds_and_then_done_for_good(home:
 
 async def test_a_part_that_never_starts_fails_the_stack_with_its_own_last_words_and_leaves_nothing_running(home: Home) -> None:
     record = record_of(home)
-    parts = [Script("store"), Script("host", "import sys; print('port is taken'); sys.exit(3)", after=("store",))]
+    dies = "import sys; print('port is taken'); sys.exit(3)"
+    parts = [Script("store"), Script("host", dies, after=("store",), answers=lambda: Health.SILENT)]
     with pytest.raises(StackFailed, match=r"host does not start: it ended with code 3: port is taken; see .*host\.log"):
         await Supervisor(parts, home, record, 20, QUICK).run()
     assert record.state == "failed"

@@ -1,0 +1,248 @@
+"""Event ingestion against a bare producer that sends the same bytes to the same broker. Prints JSON.
+
+    python benchmarks/ingest.py [--events 60000] [--batch 1000] [--rounds 5] [--storage memory|s3|both]
+
+For each storage of the broker: events/s (medians) of
+
+    bare        a loop of Producer.produce, in a process that does nothing else, until all is acknowledged
+    in_process  the use case on encoded requests: decode, judge, send, acknowledged
+    grpc        the same behind the real servicer and interceptors, the client in another process, eight calls at a time
+
+and their ratios to `bare`. Promised: at least 100,000 events/s in memory and 0.6 of the bare producer on both storages.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+import uvloop
+from confluent_kafka import Producer
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from paideia.ingestion.v1.events_pb2 import SESSION_PHASE_STARTED, LearningEvent
+from paideia.ingestion.v1.ingestion_service_pb2 import IngestEventsRequest, IngestEventsResponse
+from paideia.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
+
+from adapters.ingestion.kafka import KafkaEventLog, records_of
+from adapters.shared.kafka import KafkaProducer
+from adapters.shared.topics import ensure_topics
+from domain.ingestion.use_cases.ingest_events import IngestEvents
+from domain.shared.caller import Caller, Role
+from domain.shared.clock import system_clock
+from services.host.host import service_of
+from services.ingestion.servicer import IngestionServicer
+from services.shared.pipeline import Pipeline
+from services.shared.rules import rules_of
+from services.shared.tokens import AUDIENCE, ISSUER, TokenVerifier
+
+ROOT = Path(__file__).parent.parent
+METHOD = "/paideia.ingestion.v1.IngestionService/IngestEvents"
+AT_A_TIME = 8
+
+
+def events(count: int, seed: int = 7) -> list[LearningEvent]:
+    """Answers of 500 learners to 1,500 items of two skills each, and every tenth event the beginning of a session."""
+    chance = random.Random(seed)
+    made = []
+    for number in range(count):
+        event = LearningEvent(
+            id=str(uuid.UUID(int=chance.getrandbits(128), version=4)), learner=f"learners/l{chance.randrange(500)}"
+        )
+        event.occur_time.FromDatetime(datetime.now(UTC))
+        event.course = "courses/fractions"
+        event.client_sequence = number
+        if number % 10 == 0:
+            event.session.session = f"s{chance.randrange(10_000)}"
+            event.session.phase = SESSION_PHASE_STARTED
+        else:
+            item = chance.randrange(1_500)
+            event.attempt.item = f"items/i{item}"
+            event.attempt.skills.extend([f"skills/s{item % 40}", f"skills/s{40 + item % 17}"])
+            event.attempt.correct = chance.random() < 0.6
+            event.attempt.response_time.FromMilliseconds(chance.randrange(2_000, 60_000))
+        made.append(event)
+    return made
+
+
+def requests_of(all_events: Sequence[LearningEvent], batch: int) -> list[bytes]:
+    return [
+        IngestEventsRequest(events=all_events[start : start + batch]).SerializeToString()
+        for start in range(0, len(all_events), batch)
+    ]
+
+
+def bare(bootstrap: str, all_events: Sequence[LearningEvent], rounds: int) -> list[float]:
+    """The rival has every advantage: messages made beforehand, and the settings that were found quickest."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "acks": "all",
+            "compression.type": "lz4",
+            "max.in.flight.requests.per.connection": 1,
+            "linger.ms": 2,
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
+    records = list(records_of("north", all_events, "00-" + "a" * 32 + "-" + "b" * 16 + "-01"))
+    failures = []
+
+    def report(error: Any, message: Any) -> None:
+        if error:
+            failures.append(error)
+
+    rates = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        for number, (topic, key, value, headers) in enumerate(records):
+            producer.produce(topic, value, key, -1, report, None, 0, headers)
+            if number % 1_000 == 0:
+                producer.poll(0)
+        producer.flush()
+        rates.append(len(records) / (time.perf_counter() - start))
+    if failures:
+        raise RuntimeError(f"the bare producer failed: {failures[0]}")
+    return rates[1:]
+
+
+async def paced(requests: Sequence[bytes], call: Callable[[bytes], Awaitable[int]]) -> int:
+    """Calls with every request, so many at a time, and returns what was accepted."""
+    waiting = iter(requests)
+
+    async def work() -> int:
+        return sum([await call(request) for request in waiting])
+
+    return sum(await asyncio.gather(*(work() for _ in range(AT_A_TIME))))
+
+
+async def measured(requests: Sequence[bytes], count: int, rounds: int, call: Callable[[bytes], Awaitable[int]]) -> list[float]:
+    rates = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        if await paced(requests, call) != count:
+            raise RuntimeError("not everything was accepted")
+        rates.append(count / (time.perf_counter() - start))
+    return rates[1:]
+
+
+async def in_process(bootstrap: str, requests: Sequence[bytes], count: int, rounds: int) -> list[float]:
+    producer = KafkaProducer(bootstrap)
+    ingest = IngestEvents(KafkaEventLog(producer), system_clock)
+    teacher = Caller("north", "tom", frozenset({Role.TEACHER}))
+
+    async def call(request: bytes) -> int:
+        return (await ingest(teacher, IngestEventsRequest.FromString(request).events)).accepted
+
+    try:
+        return await measured(requests, count, rounds, call)
+    finally:
+        await producer.close()
+
+
+def over_grpc(bootstrap: str, requests: Sequence[bytes], count: int, rounds: int) -> list[float]:
+    command = [sys.executable, str(Path(__file__)), "--serve", bootstrap]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        assert server.stdout is not None
+        try:
+            address, token = server.stdout.readline().split()
+            return uvloop.run(called(address, token, requests, count, rounds))
+        finally:
+            server.terminate()
+
+
+async def called(address: str, token: str, requests: Sequence[bytes], count: int, rounds: int) -> list[float]:
+    async with grpc.aio.insecure_channel(address) as channel:
+        method = channel.unary_unary(METHOD, None, IngestEventsResponse.FromString)
+        metadata = (("authorization", f"Bearer {token}"),)
+
+        async def call(request: bytes) -> int:
+            return (await method(request, metadata=metadata, timeout=30)).accepted
+
+        return await measured(requests, count, rounds, call)
+
+
+async def serve(bootstrap: str) -> None:
+    """The server process: prints its address and a teacher's token."""
+    key = ECKey.generate_key("P-256", {"kid": "benchmark"})
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "org": "north", "sub": "tom", "roles": ["TEACHER"], "iat": now, "exp": now + 3_600}
+
+    async def keys() -> list[dict[str, Any]]:
+        return [key.as_dict(private=False)]
+
+    service = service_of("ingestion")
+    pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock), dict(rules_of(service)), {})
+    server = grpc.aio.server(interceptors=[pipeline], options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
+    producer = KafkaProducer(bootstrap)
+    add_IngestionServiceServicer_to_server(IngestionServicer(IngestEvents(KafkaEventLog(producer), system_clock)), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(f"127.0.0.1:{port}", jwt.encode({"alg": "ES256", "kid": "benchmark"}, claims, key), flush=True)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    await server.wait_for_termination()
+
+
+def run(storage: str, count: int, batch: int, rounds: int) -> dict[str, Any]:
+    sys.path.insert(0, str(ROOT))
+    from stack.parts.broker import BUCKET, Broker
+    from stack.parts.objects import Objects
+    from tests.stores import free_port, running
+
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        broker = Broker(free_port())
+        if storage == "s3":
+            objects = Objects(directory / "objects", free_port(), "benchmark", "benchmark-secret", buckets=(BUCKET,))
+            stack.enter_context(running(objects, directory / "objects.log"))
+            broker = Broker.on(objects, free_port())
+        stack.enter_context(running(broker, directory / "broker.log"))
+        uvloop.run(ensure_topics(broker.address))
+        all_events = events(count)
+        requests = requests_of(all_events, batch)
+        rates = {
+            "bare": bare(broker.address, all_events, rounds),
+            "in_process": uvloop.run(in_process(broker.address, requests, count, rounds)),
+            "grpc": over_grpc(broker.address, requests, count, rounds),
+        }
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    return {
+        "events_per_second": {name: round(each) for name, each in medians.items()},
+        "ratio_to_bare": {name: round(each / medians["bare"], 3) for name, each in medians.items() if name != "bare"},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Event ingestion against a bare producer.")
+    parser.add_argument("--events", type=int, default=60_000)
+    parser.add_argument("--batch", type=int, default=1_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--storage", choices=("memory", "s3", "both"), default="both")
+    parser.add_argument("--serve", metavar="BOOTSTRAP", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        uvloop.run(serve(options.serve))
+        return
+    storages = ("memory", "s3") if options.storage == "both" else (options.storage,)
+    results = {each: run(each, options.events, options.batch, options.rounds) for each in storages}
+    print(json.dumps({"events": options.events, "batch": options.batch, "bytes_an_event": _size(), "storage": results}, indent=2))
+
+
+def _size() -> int:
+    return round(statistics.mean(event.ByteSize() for event in events(100)))
+
+
+if __name__ == "__main__":
+    main()

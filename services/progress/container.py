@@ -1,0 +1,61 @@
+"""Puts progress together."""
+
+from datetime import datetime
+from typing import Any
+
+from dependency_injector import containers, providers
+from paideia.progress.v1.progress_service_pb2_grpc import add_ProgressServiceServicer_to_server
+
+from adapters.progress.kafka import progress_updated
+from adapters.progress.postgres import PostgresProgressUnit
+from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.resources import Resources
+from domain.progress.use_cases.get_attempt import GetAttempt
+from domain.progress.use_cases.get_mastery import GetMastery
+from domain.progress.use_cases.get_skill_mastery import GetSkillMastery
+from domain.progress.use_cases.list_attempts import ListAttempts
+from domain.progress.use_cases.list_skill_masteries import ListSkillMasteries
+from domain.progress.use_cases.record_attempts import RecordAttempts
+from domain.shared.clock import Clock
+from services.progress.consumers import TOPICS, CountAttempts
+from services.progress.group_commit import GroupCommit
+from services.progress.servicer import ProgressServicer
+from services.shared.context import Context
+
+
+class ProgressContainer(containers.DeclarativeContainer):
+    pool: providers.Dependency[Any] = providers.Dependency()
+    clock: providers.Dependency[Clock] = providers.Dependency()
+    known_months: providers.Singleton[set[datetime]] = providers.Singleton(set)
+    unit = providers.Factory(PostgresProgressUnit, pool, known_months)
+    record_attempts = providers.Factory(RecordAttempts, new_unit=unit.provider, clock=clock)
+    servicer = providers.Factory(
+        ProgressServicer,
+        record=providers.Factory(GroupCommit, record_attempts),
+        get_mastery=providers.Factory(GetMastery, new_unit=unit.provider),
+        get_skill_mastery=providers.Factory(GetSkillMastery, new_unit=unit.provider),
+        get_attempt=providers.Factory(GetAttempt, new_unit=unit.provider),
+        list_attempts=providers.Factory(ListAttempts, new_unit=unit.provider),
+        list_skill_masteries=providers.Factory(ListSkillMasteries, new_unit=unit.provider),
+        update_message=providers.Object(progress_updated),
+    )
+    count_attempts = providers.Factory(CountAttempts, record_attempts)
+
+
+async def open_context(resources: Resources) -> Context:
+    pool = await resources.pool("progress")
+    container = ProgressContainer(pool=providers.Object(pool), clock=providers.Object(resources.clock))
+    consumer = ConsumerRuntime(
+        resources.settings.kafka_bootstrap, "progress", TOPICS, container.count_attempts(), resources.producer()
+    )
+
+    async def ready() -> None:
+        await pool.fetchval("SELECT 1", timeout=2)
+
+    return Context(
+        name="progress",
+        add_to_server=lambda server: add_ProgressServiceServicer_to_server(container.servicer(), server),
+        ready=ready,
+        jobs=(consumer.run,),
+        publishes=True,
+    )

@@ -1,0 +1,127 @@
+"""Between the scheduler's messages and its domain."""
+
+from math import isfinite
+
+from paideia.progress.v1.events_pb2 import ProgressUpdated
+from paideia.scheduler.v1 import scheduler_service_pb2 as pb
+
+from domain.scheduler.explain import Audience, Explanation
+from domain.scheduler.model import Decision, DecisionRequest, ProgressUpdate, ReasonKind, SkillMastery
+from domain.shared.errors import InvalidInput
+from domain.shared.ids import canonical_uuid
+from services.shared.names import id_in
+from services.shared.times import when
+
+MOST_ITEMS = 50
+_KINDS: dict[ReasonKind, pb.ReasonKind] = {kind: getattr(pb, f"REASON_KIND_{kind.name}") for kind in ReasonKind}
+_AUDIENCES = {
+    pb.AUDIENCE_UNSPECIFIED: Audience.LEARNER,
+    pb.AUDIENCE_LEARNER: Audience.LEARNER,
+    pb.AUDIENCE_TEACHER: Audience.TEACHER,
+    pb.AUDIENCE_AUDITOR: Audience.AUDITOR,
+}
+
+
+def decision_request(request: pb.NextItemsRequest) -> DecisionRequest:
+    if not 0 <= request.size <= MOST_ITEMS:
+        raise InvalidInput.of("size", f"must be from 1 to {MOST_ITEMS}, or 0 for 1")
+    return DecisionRequest(
+        id=canonical_uuid(request.request_id, "request_id"),
+        learner=id_in(request.learner, "learners", "learner"),
+        course=id_in(request.course, "courses", "course"),
+        size=request.size or 1,
+    )
+
+
+def decision_id_in(name: str) -> str:
+    return canonical_uuid(id_in(name, "decisions"), "name")
+
+
+def audience_in(audience: pb.Audience) -> Audience:
+    if audience not in _AUDIENCES:
+        raise InvalidInput.of("audience", "must be LEARNER, TEACHER or AUDITOR")
+    return _AUDIENCES[audience]
+
+
+def next_items_response(decision: Decision) -> pb.NextItemsResponse:
+    return pb.NextItemsResponse(
+        decision=f"decisions/{decision.id}",
+        items=[
+            pb.ChosenItem(
+                item=f"items/{each.item}",
+                revision=each.revision,
+                skills=[f"skills/{skill}" for skill in each.skills],
+                predicted_correct=each.predicted_correct,
+                reason=each.reason,
+                reason_kind=_KINDS[each.reason_kind],
+            )
+            for each in decision.choices
+        ],
+        empty_reason=decision.empty_reason,
+    )
+
+
+def explanation_message(explanation: Explanation) -> pb.Explanation:
+    return pb.Explanation(
+        decision=f"decisions/{explanation.decision}",
+        summary=explanation.summary,
+        items=[
+            pb.ItemExplanation(
+                item=f"items/{each.item}",
+                text=each.text,
+                terms=[pb.Term(kind=_KINDS[term.kind], value=term.value, weight=term.weight) for term in each.terms],
+                counterfactual=each.counterfactual,
+            )
+            for each in explanation.items
+        ],
+    )
+
+
+def update_in(message: ProgressUpdated, field: str) -> ProgressUpdate:
+    """Returns the update, or raises InvalidInput naming the field below `field`."""
+    at = f"{field}." if field else ""
+    if message.sequence < 1:
+        raise InvalidInput.of(f"{at}sequence", "must be 1 or more")
+    if not 0.0 <= message.score <= 1.0:
+        raise InvalidInput.of(f"{at}score", "must be in [0, 1]")
+    for name in ("ability_mean", "ability_standard_error", "item_difficulty"):
+        if not isfinite(getattr(message, name)):
+            raise InvalidInput.of(f"{at}{name}", "must be a finite number")
+    # What is checked with `when` is kept in seconds: the state computes with them.
+    answered_at = when(message.answer_time, f"{at}answer_time").timestamp()
+    taken = message.response_time
+    return ProgressUpdate(
+        learner=id_in(message.learner, "learners", f"{at}learner"),
+        sequence=message.sequence,
+        course=id_in(message.course, "courses", f"{at}course") if message.course else "",
+        item=id_in(message.item, "items", f"{at}item"),
+        score=message.score,
+        correct=message.correct,
+        skills=tuple(
+            SkillMastery(
+                id_in(each.skill, "skills", f"{at}skills[{number}].skill"),
+                _probability(each.mean, f"{at}skills[{number}].mean"),
+                _probability(each.lower, f"{at}skills[{number}].lower"),
+                _probability(each.upper, f"{at}skills[{number}].upper"),
+                _count(each.attempt_count, f"{at}skills[{number}].attempt_count"),
+            )
+            for number, each in enumerate(message.skills)
+        ),
+        ability=message.ability_mean,
+        ability_error=message.ability_standard_error,
+        item_difficulty=message.item_difficulty,
+        answered_at=answered_at,
+        response_seconds=taken.seconds + taken.nanos / 1e9 if message.HasField("response_time") else None,
+    )
+
+
+def _probability(value: float, field: str) -> float:
+    if not 0.0 <= value <= 1.0:
+        raise InvalidInput.of(field, "must be in [0, 1]")
+    return value
+
+
+def _count(value: int, field: str) -> int:
+    if not 0 <= value < 2**32:
+        raise InvalidInput.of(field, "must be from 0 to 4,294,967,295")
+    return value

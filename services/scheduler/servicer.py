@@ -1,0 +1,51 @@
+"""The scheduler's gRPC face: messages in, use case, message out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from grpc.aio import ServicerContext
+from paideia.scheduler.v1 import scheduler_service_pb2 as pb
+from paideia.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
+
+from domain.scheduler.model import Decision
+from domain.scheduler.use_cases.explain_decision import ExplainDecision
+from domain.scheduler.use_cases.get_decision import GetDecision
+from domain.scheduler.use_cases.next_items import NextItems
+from domain.scheduler.use_cases.observe import Observe
+from domain.shared.errors import InvalidInput
+from services.scheduler import messages
+from services.shared.call import caller
+
+Call: TypeAlias = "ServicerContext[Any, Any]"
+MOST_UPDATES = 1_000
+
+
+@dataclass(frozen=True)
+class SchedulerServicer(SchedulerServiceServicer):
+    """`decision_message` is how a record travels; the event that carries it defines that."""
+
+    next_items: NextItems
+    observe: Observe
+    get_decision: GetDecision
+    explain_decision: ExplainDecision
+    decision_message: Callable[[Decision], pb.Decision]
+
+    async def NextItems(self, request: pb.NextItemsRequest, context: Call) -> pb.NextItemsResponse:
+        decision = await self.next_items(caller(context), messages.decision_request(request))
+        return messages.next_items_response(decision)
+
+    async def Observe(self, request: pb.ObserveRequest, context: Call) -> pb.ObserveResponse:
+        if not 1 <= len(request.updates) <= MOST_UPDATES:
+            raise InvalidInput.of("updates", f"must be 1 to {MOST_UPDATES:,} updates")
+        updates = [messages.update_in(each, f"updates[{number}]") for number, each in enumerate(request.updates)]
+        await self.observe(caller(context), updates)
+        return pb.ObserveResponse()
+
+    async def GetDecision(self, request: pb.GetDecisionRequest, context: Call) -> pb.Decision:
+        return self.decision_message(await self.get_decision(caller(context), messages.decision_id_in(request.name)))
+
+    async def ExplainDecision(self, request: pb.ExplainDecisionRequest, context: Call) -> pb.Explanation:
+        audience = messages.audience_in(request.audience)
+        explanation = await self.explain_decision(caller(context), messages.decision_id_in(request.name), audience)
+        return messages.explanation_message(explanation)

@@ -1,0 +1,57 @@
+"""Identity behind the real interceptors, over memory, with a cheap hash; `ada` administers `north`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from dependency_injector import providers
+from paideia.identity.v1.identity_service_pb2_grpc import (
+    IdentityServiceStub,
+    add_IdentityServiceServicer_to_server,
+)
+
+from adapters.identity.argon2 import Argon2Passwords, Cost
+from adapters.identity.memory import IdentityMemory
+from domain.shared.caller import Role
+from domain.shared.clock import system_clock
+from services.identity.container import IdentityContainer
+from tests.rpc.serving import Calls, serving
+
+PASSWORD = "lantern orbit 42 velvet"
+OTHER_PASSWORD = "quiet harbour 17 maple"
+
+
+@dataclass(frozen=True)
+class Served:
+    """The stub, and the metadata of its usual callers."""
+
+    stub: Any
+    memory: IdentityMemory
+    calls: Calls
+
+    @property
+    def ada(self) -> Any:
+        return Calls.as_("north", "ada", "ADMIN")
+
+    @property
+    def learner(self) -> Any:
+        return Calls.as_("north", "bob", "LEARNER")
+
+    @property
+    def operator(self) -> Any:
+        return Calls.as_("platform", "root", "OPERATOR")
+
+
+@pytest.fixture
+async def identity() -> AsyncIterator[Served]:
+    memory = IdentityMemory()
+    container = IdentityContainer(clock=providers.Object(system_clock), encryption_key=b"k" * 32)
+    container.unit.override(providers.Factory(memory.unit))
+    container.platform_unit.override(providers.Factory(memory.platform_unit))
+    container.passwords.override(providers.Singleton(Argon2Passwords, Cost(1, 8, 1)))
+    await container.found_organization()("north", "North", "ada", PASSWORD, frozenset({Role.ADMIN}))
+    servicer = container.servicer()
+    async with serving(lambda server: add_IdentityServiceServicer_to_server(servicer, server)) as calls:
+        yield Served(IdentityServiceStub(calls.channel), memory, calls)
+    container.passwords().close()
