@@ -48,8 +48,8 @@ def read_course(directory: Path) -> CourseFiles:
         except YamlFault as found:
             faults.append(found)
 
-    head, skills, items = Table(), Rows(), list[tuple[str, Table]]()
-    attempt(lambda: head.update(_table(read_yaml(directory / "course.yaml", directory))))
+    heads, skills, items = list[Table](), list[Value](), list[tuple[str, Table]]()
+    attempt(lambda: heads.append(_head(read_yaml(directory / "course.yaml", directory))))
     attempt(lambda: skills.extend(_rows(read_yaml(directory / "skills.yaml", directory))))
     for path in sorted((directory / "items").glob("*.yaml")):
         attempt(
@@ -60,9 +60,11 @@ def read_course(directory: Path) -> CourseFiles:
     if faults:
         raise CourseFaults(faults)
 
-    course_id = str(head.get("id", directory.name))
+    (head,) = heads
+    course_id = _text(head, "id")
     read_skills: dict[str, catalog_service_pb2.Skill] = {}
     read_items: dict[str, CourseItem] = {}
+    sources: dict[str, Table] = {}
 
     def add_skill(row: Value) -> None:
         table = _table(row)
@@ -70,6 +72,7 @@ def read_course(directory: Path) -> CourseFiles:
         if skill.name in read_skills:
             raise fault(table["id"], "another skill has this id")
         read_skills[skill.name] = skill
+        sources[skill.name] = table
 
     def add_item(skill: str, table: Table) -> None:
         message = _item(table, course_id, skill)
@@ -85,7 +88,7 @@ def read_course(directory: Path) -> CourseFiles:
     for skill, table in items:
         attempt(lambda skill=skill, table=table: add_item(skill, table))  # type: ignore[misc]
     for each in read_skills.values():
-        attempt(lambda each=each: _check_prerequisites(each, read_skills, skills))  # type: ignore[misc]
+        attempt(lambda each=each: _check_prerequisites(each, read_skills, sources[each.name]))  # type: ignore[misc]
     if faults:
         raise CourseFaults(faults)
     course = catalog_service_pb2.Course(
@@ -95,6 +98,14 @@ def read_course(directory: Path) -> CourseFiles:
         skills=list(read_skills),
     )
     return CourseFiles(course_id, course, tuple(read_skills.values()), tuple(read_items.values()))
+
+
+def _head(value: Value) -> Table:
+    table = _table(value)
+    _only(table, {"id", "title", "description"})
+    for key in ("id", "title"):
+        _text(table, key)
+    return table
 
 
 def _skill(table: Table, course_id: str) -> catalog_service_pb2.Skill:
@@ -107,12 +118,10 @@ def _skill(table: Table, course_id: str) -> catalog_service_pb2.Skill:
     )
 
 
-def _check_prerequisites(
-    skill: catalog_service_pb2.Skill, skills: dict[str, catalog_service_pb2.Skill], rows: Rows
-) -> None:
-    for name in skill.prerequisites:
+def _check_prerequisites(skill: catalog_service_pb2.Skill, skills: dict[str, catalog_service_pb2.Skill], source: Table) -> None:
+    for name, written in zip(skill.prerequisites, _texts(source, "after"), strict=True):
         if name not in skills:
-            raise fault(rows, f"{skill.name} comes after {name}, which is not there")
+            raise fault(source["after"], f"there is no skill {written} to come after")
 
 
 def _item(table: Table, course_id: str, skill: str) -> item_pb2.Item:
@@ -181,7 +190,10 @@ def _numeric(table: Table, body: _Body, key: _Key) -> None:
 
 
 def _short_text(table: Table, body: _Body, key: _Key) -> None:
-    body.short_text.max_length = int(_text(table, "max_length", "0"))
+    longest = _text(table, "max_length", "0")
+    if not longest.isdecimal():
+        raise fault(table["max_length"], "max_length must be a whole number")
+    body.short_text.max_length = int(longest)
     key.short_text.accepted.extend(_texts(table, "accepted"))
     key.short_text.patterns.extend(_texts(table, "patterns"))
     key.short_text.case_sensitive = _flag(table, "case_sensitive")

@@ -52,7 +52,9 @@ def goldens(contract: Contract) -> dict[Path, str]:
         ROOT / "docs" / "api" / "openapi.json": openapi_json(contract),
         ROOT / "docs" / "authorization.md": authorization_table(contract),
     }
-    return pages | {ROOT / "envoy" / "golden" / f"{name}.yaml": envoy_yaml(contract, _golden(contract, name)) for name in PROFILES}
+    return pages | {
+        ROOT / "envoy" / "golden" / f"{name}.yaml": envoy_yaml(contract, _golden(contract, name)) for name in PROFILES
+    }
 
 
 def _golden(contract: Contract, profile: str) -> Settings:
@@ -67,7 +69,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--profile", choices=PROFILES, default="local")
     parser.add_argument("--settings", type=Path, help="a YAML file; flags win over it")
-    parser.add_argument("--target", action="append", default=[], metavar="CONTEXT=HOST:PORT", help="repeat for more, or for more processes")
+    parser.add_argument(
+        "--target", action="append", default=[], metavar="CONTEXT=HOST:PORT", help="repeat for more, or for more processes"
+    )
     for name in _ADDRESSES:
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="HOST:PORT")
     parser.add_argument("--assets", help="where Envoy finds what is written beside --out, if not there")

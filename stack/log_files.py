@@ -64,10 +64,18 @@ class PartLog:
 
     def _as_json(self, line: bytes) -> bytes:
         line = line.strip()
-        if line.startswith(b"{") and line.endswith(b"}"):
+        if line.startswith(b"{") and _is_json(line):
             return line + b"\n"
         text = _COLOURS.sub(b"", line).decode(errors="replace")
         return orjson.dumps({"time": _now(), "part": self.part, "message": text}) + b"\n"
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _now() -> str:

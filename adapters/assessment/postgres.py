@@ -1,6 +1,7 @@
 """Items held, responses and hints in PostgreSQL, by raw asyncpg: this is the platform's busiest writer."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import asyncpg
@@ -13,7 +14,7 @@ from adapters.shared.outbox import add_to_outbox
 from domain.assessment.model.items import Item
 from domain.assessment.model.responses import Response, RevealedHint, cursor_at, place_at
 from domain.assessment.ports import HeldItems, Hints, HintUnit, PublishedBatch, Responses
-from domain.shared.errors import RequestIdReused
+from domain.shared.errors import Conflict, RequestIdReused
 from domain.shared.page import Page, PageRequest
 from domain.shared.trace import current_traceparent
 
@@ -53,6 +54,7 @@ _PAGE = (
 ORDER BY answer_time DESC, responses.id DESC LIMIT $5
 """
 )
+_TRIES = 3
 _LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _ACTIVE = """
 SELECT request_id::text, learner_id, course_id, item_id, number, text, remaining
@@ -107,6 +109,13 @@ class PostgresResponses(Responses):
 
     async def _keep_all(self, organization: str, wanted: Sequence[_Wanted]) -> Sequence[Response | None]:
         """One result each: the response as kept, or None for an id that was there before."""
+        for _ in range(_TRIES - 1):
+            # Another process may have claimed the hints of the same learners in another order.
+            with suppress(Conflict):
+                return await self._keep_at_once(organization, wanted)
+        return await self._keep_at_once(organization, wanted)
+
+    async def _keep_at_once(self, organization: str, wanted: Sequence[_Wanted]) -> Sequence[Response | None]:
         async with AsyncpgUnit(self._pool, organization) as unit:
             counts = await self._hint_counts(unit.connection, organization, wanted)
             fresh: dict[str, tuple[Response, _Wanted]] = {}
@@ -115,8 +124,10 @@ class PostgresResponses(Responses):
                     # Of two responses to one item in one batch, the first takes the hints.
                     count = counts.pop((each.response.learner, each.response.item), 0)
                     fresh[each.response.id] = (replace(each.response, hints_revealed=count) if count else each.response, each)
-            rows = await unit.connection.fetch(_KEEP, organization, *_columns([response for response, _ in fresh.values()]))
-            kept = [fresh[row["id"]] for row in rows]
+            # By id, so that two processes with the same requests never wait for each other.
+            rows = await unit.connection.fetch(_KEEP, organization, *_columns([fresh[each][0] for each in sorted(fresh)]))
+            new = {row["id"] for row in rows}
+            kept = [each for response_id, each in fresh.items() if response_id in new]
             await self._claim_hints(unit.connection, organization, [response for response, _ in kept])
             await add_to_outbox(
                 unit.connection,

@@ -75,7 +75,7 @@ class PostgresRecords(ProgressRecords):
             await self._connection.execute(
                 sql.WRITE,
                 self._organization,
-                *_columns(map(_attempt_row, workbook.attempts), 17),
+                *_columns(_attempt_rows(workbook), 17),
                 MODEL_VERSION,
                 workbook.attempts[0].recorded_at,
                 *_columns(workbook.new_counts.items(), 2),
@@ -177,27 +177,28 @@ def _cursor(request: PageRequest, beginning: tuple[str, str]) -> tuple[str, str]
     return cursor[0], cursor[1]
 
 
-def _attempt_row(attempt: Attempt) -> tuple[Any, ...]:
-    answer = attempt.answer
-    return (
-        answer.id,
-        answer.fingerprint(),
-        answer.learner,
-        attempt.sequence,
-        answer.answered_at,
-        answer.course,
-        answer.item,
-        answer.item_revision,
-        " ".join(answer.skills),
-        " ".join([repr(each.before) for each in attempt.moves]),
-        " ".join([repr(each.after) for each in attempt.moves]),
-        answer.score,
-        answer.correct,
-        attempt.predicted,
-        answer.decision,
-        answer.response_time,
-        answer.hints_revealed,
-    )
+def _attempt_rows(workbook: Workbook) -> Iterable[tuple[Any, ...]]:
+    for attempt in workbook.attempts:
+        answer = attempt.answer
+        yield (
+            answer.id,
+            workbook.fingerprints[answer.id],
+            answer.learner,
+            attempt.sequence,
+            answer.answered_at,
+            answer.course,
+            answer.item,
+            answer.item_revision,
+            " ".join(answer.skills),
+            " ".join([repr(each.before) for each in attempt.moves]),
+            " ".join([repr(each.after) for each in attempt.moves]),
+            answer.score,
+            answer.correct,
+            attempt.predicted,
+            answer.decision,
+            answer.response_time,
+            answer.hints_revealed,
+        )
 
 
 def _course_rows(workbook: Workbook) -> Iterable[tuple[Any, ...]]:

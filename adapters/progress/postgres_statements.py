@@ -1,5 +1,6 @@
 """The SQL of progress. Row-level security narrows every statement to the unit's organization, `$1` is it where rows are written.
 
+Rows are looked up one by one, LATERAL .. LIMIT 1: whatever the statistics say of an organization's size, the plan is the key's index.
 Lists of skills travel as one text with spaces between, because PostgreSQL has no arrays of arrays of different lengths.
 """
 
@@ -15,12 +16,12 @@ READ = """
 SELECT
 ARRAY(SELECT ROW(a.id::text, a.fingerprint) FROM attempt_ids a WHERE a.id = ANY($1::uuid[])),
 ARRAY(SELECT ROW(c.learner_id, c.course_id, c.ability_mean, c.ability_variance, array_to_string(c.skills, ' '))
-      FROM unnest($2::text[], $3::text[]) AS wanted (learner, course)
-      JOIN courses c ON c.learner_id = wanted.learner AND c.course_id = wanted.course),
+      FROM unnest($2::text[], $3::text[]) AS wanted (learner, course),
+      LATERAL (SELECT * FROM courses WHERE learner_id = wanted.learner AND course_id = wanted.course LIMIT 1) c),
 ARRAY(SELECT ROW(s.learner_id, s.skill_id, s.mean, s.lower, s.upper, s.attempt_count, s.correct_count, s.last_answer_time,
                  s.deviation_mean, s.deviation_variance, s.knowledge)
-      FROM unnest($4::text[], $5::text[]) AS wanted (learner, skill)
-      JOIN skills s ON s.learner_id = wanted.learner AND s.skill_id = wanted.skill),
+      FROM unnest($4::text[], $5::text[]) AS wanted (learner, skill),
+      LATERAL (SELECT * FROM skills WHERE learner_id = wanted.learner AND skill_id = wanted.skill LIMIT 1) s),
 ARRAY(SELECT ROW(i.item_id, i.attempt_count, i.slope_precision, i.cross_precision, i.intercept_precision,
                  i.slope_shift, i.intercept_shift)
       FROM items i WHERE i.item_id = ANY($6::text[]))
@@ -47,8 +48,9 @@ WITH new AS (
            predicted_correct, $19, decision_id, response_time, hints_revealed, answer_time, $20
     FROM new
 ), sequences AS (
-    UPDATE learners SET attempt_count = n.attempt_count
-    FROM unnest($21::text[], $22::bigint[]) AS n (learner_id, attempt_count) WHERE learners.learner_id = n.learner_id
+    INSERT INTO learners (organization_id, learner_id, attempt_count)
+    SELECT $1, n.* FROM unnest($21::text[], $22::bigint[]) AS n
+    ON CONFLICT (organization_id, learner_id) DO UPDATE SET attempt_count = excluded.attempt_count
 ), abilities AS (
     INSERT INTO courses (organization_id, learner_id, course_id, ability_mean, ability_variance, skills)
     SELECT $1, learner_id, course_id, mean, variance, string_to_array(skills, ' ')
@@ -90,8 +92,8 @@ FROM attempts a
 ATTEMPT = (
     _ATTEMPT
     + """
-JOIN attempt_ids i ON i.learner_id = a.learner_id AND i.sequence = a.sequence AND i.answer_time = a.answer_time
-WHERE i.id = $1 AND i.learner_id = $2
+JOIN attempt_ids i ON i.sequence = a.sequence AND i.answer_time = a.answer_time
+WHERE i.id = $1 AND i.learner_id = $2 AND a.learner_id = $2
 """
 )
 ATTEMPTS_OF_LEARNER = (
@@ -115,13 +117,11 @@ SELECT s.learner_id, s.skill_id, s.mean, s.lower, s.upper, s.attempt_count, s.co
 """
 SKILLS = _SKILL + "WHERE s.learner_id = $1 ORDER BY s.skill_id"
 SKILL = _SKILL + "WHERE s.learner_id = $1 AND s.skill_id = $2"
-MASTERIES = (
-    _SKILL
-    + """
-JOIN courses c ON c.learner_id = s.learner_id AND s.skill_id = ANY(c.skills)
-WHERE c.course_id = $1 AND (s.learner_id, s.skill_id) > ($2, $3) AND c.learner_id >= $2
-ORDER BY s.learner_id, s.skill_id LIMIT $4
-"""
-)
+MASTERIES = f"""
+SELECT s.* FROM courses c,
+LATERAL ({_SKILL} WHERE s.learner_id = c.learner_id AND s.skill_id = ANY(c.skills) OFFSET 0) s
+WHERE c.course_id = $1 AND c.learner_id >= $2 AND (c.learner_id, s.skill_id) > ($2, $3)
+ORDER BY c.learner_id, s.skill_id LIMIT $4
+"""  # noqa: S608 (nothing in it comes from outside)
 ABILITIES = "SELECT course_id, ability_mean, ability_variance FROM courses WHERE learner_id = $1 ORDER BY course_id"
 ATTEMPT_COUNT = "SELECT attempt_count FROM learners WHERE learner_id = $1"

@@ -1,16 +1,18 @@
 """Decisions as they travel: the event, which is also the form of the stored record."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.scheduler.v1 import events_pb2
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
-from domain.scheduler.model import Candidate, Choice, Decision, ReasonKind, SkillSnapshot, Term
+from domain.scheduler.model import Candidate, Choice, Decision, ReasonKind, SkillSnapshot
 from domain.shared.events import EventEnvelope
 from domain.shared.trace import current_traceparent
 
 _KINDS: dict[ReasonKind, pb.ReasonKind] = {kind: getattr(pb, f"REASON_KIND_{kind.name}") for kind in ReasonKind}
+_KINDS_IN_ORDER = tuple(_KINDS.values())
 _REASONS = {number: kind for kind, number in _KINDS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,7 +47,7 @@ def decision_message(decision: Decision) -> pb.Decision:
         seed=decision.seed,
         size=decision.size,
         learner_sequence=decision.learner_sequence,
-        candidates=[_candidate_message(each) for each in decision.candidates],
+        candidates=[_candidate_message(each, decision.weights) for each in decision.candidates],
         constraints=[pb.ConstraintCount(constraint=name, count=count) for name, count in decision.constraints],
         choices=[_choice_message(each) for each in decision.choices],
         fallbacks=decision.fallbacks,
@@ -64,11 +66,11 @@ def decision_message(decision: Decision) -> pb.Decision:
     )
 
 
-def _candidate_message(candidate: Candidate) -> pb.Candidate:
+def _candidate_message(candidate: Candidate, weights: Sequence[float]) -> pb.Candidate:
     return pb.Candidate(
         item=f"items/{candidate.item}",
         score=candidate.score,
-        terms=[pb.Term(kind=_KINDS[kind], value=value, weight=weight) for kind, value, weight in candidate.terms],
+        terms=[pb.Term(kind=kind, value=value, weight=w) for kind, value, w in zip(_KINDS_IN_ORDER, candidate.values, weights, strict=True)],
         predicted_correct=candidate.predicted_correct,
         propensity=candidate.propensity,
     )
@@ -105,7 +107,7 @@ def _decision(message: pb.Decision) -> Decision:
             Candidate(
                 _bare(each.item),
                 each.score,
-                tuple(Term(_REASONS[term.kind], term.value, term.weight) for term in each.terms),
+                tuple(term.value for term in each.terms),
                 each.predicted_correct,
                 each.propensity,
             )
@@ -131,6 +133,7 @@ def _decision(message: pb.Decision) -> Decision:
             SkillSnapshot(_bare(each.skill), each.title, each.mean, each.lower, each.upper, each.attempt_count)
             for each in message.skills
         ),
+        weights=tuple(term.weight for term in message.candidates[0].terms) if message.candidates else (),
         fallbacks=tuple(message.fallbacks),
         empty_reason=message.empty_reason,
     )

@@ -37,10 +37,16 @@ class AsyncpgUnit:
     async def __aenter__(self) -> Self:
         try:
             self.connection = await self._pool.acquire(timeout=5)
-            # One round trip opens the transaction and binds the tenant.
-            await self.connection.execute(f"BEGIN; SET LOCAL paideia.organization = '{self._organization}'")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise translated(error) from error
+        try:
+            # One round trip opens the transaction and binds the tenant.
+            await self.connection.execute(f"BEGIN; SET LOCAL paideia.organization = '{self._organization}'")
+        except BaseException as error:
+            # In doubt about what the server did, the connection is not used again.
+            self.connection.terminate()
+            await self._pool.release(self.connection)
+            raise (translated(error) if isinstance(error, Exception) else error) from error
         self._active = True
         self._open()
         return self

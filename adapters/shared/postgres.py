@@ -6,6 +6,7 @@ from typing import Self
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from domain.shared.errors import Conflict, Unavailable
@@ -44,14 +45,16 @@ class PostgresUnit:
         ambient = ambient_connection.get()
         try:
             if ambient is None:
-                self._owns_connection = True
                 self.connection = await self._engine.connect()
+                self._owns_connection = True
                 self._transaction = await self.connection.begin()
             else:
                 self.connection = ambient
                 self._transaction = await ambient.begin_nested()
             await self.connection.execute(BIND_ORGANIZATION, {"organization": self._organization})
-        except (OSError, DBAPIError) as error:
+        except (OSError, DBAPIError, PoolTimeout) as error:
+            if self._owns_connection:
+                await self.connection.close()
             raise translated(error) from error
         self._open()
         return self
@@ -73,7 +76,7 @@ def translated(error: Exception) -> Exception:
     if state in ("40001", "40P01"):
         return Conflict("the change lost against another one; repeat it")
     if (
-        isinstance(error, OSError | InterfaceError)
+        isinstance(error, OSError | InterfaceError | PoolTimeout)
         or (isinstance(error, OperationalError) and not state)
         or (isinstance(error, DBAPIError) and error.connection_invalidated)
         or state[:2] in ("08", "53", "57")

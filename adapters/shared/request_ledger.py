@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from adapters.shared.postgres import BIND_ORGANIZATION, ambient_connection, translated
@@ -25,10 +26,15 @@ class PostgresLedgerEntry:
     answer: bytes | None
     _connection: AsyncConnection
     _transaction: AsyncTransaction
+    _organization: str
     _request_id: str
 
     async def remember(self, answer: bytes) -> None:
-        await self._connection.execute(_ANSWER, {"answer": answer, "request_id": self._request_id})
+        # A unit of another organization may have joined meanwhile and left its own bound.
+        await self._connection.execute(BIND_ORGANIZATION, {"organization": self._organization})
+        kept = await self._connection.execute(_ANSWER, {"answer": answer, "request_id": self._request_id})
+        if kept.rowcount != 1:
+            raise RuntimeError(f"the ledger lost the entry of request {self._request_id}")
         await self._transaction.commit()
 
 
@@ -60,10 +66,10 @@ class PostgresRequestLedger:
                     answer = bytes(first.answer)
                 joined = ambient_connection.set(connection)
                 try:
-                    yield PostgresLedgerEntry(answer, connection, transaction, request_id)
+                    yield PostgresLedgerEntry(answer, connection, transaction, organization, request_id)
                 finally:
                     ambient_connection.reset(joined)
                     if transaction.is_active:
                         await transaction.rollback()
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, OSError, PoolTimeout) as error:
             raise translated(error) from error

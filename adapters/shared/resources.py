@@ -18,6 +18,10 @@ from domain.shared.clock import Clock, system_clock
 _RELAY_ROLE = "paideia_relay"
 
 
+class MissingSecret(Exception):
+    """A secret's file is not there or not readable; names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Where everything is. Addresses are `host:port`; `postgres_dsn` has `{role}` where the context's database role goes."""
@@ -34,8 +38,11 @@ class Settings:
     bootstrap_admin: str = ""
 
     def secret(self, name: str) -> str:
-        """Returns a secret by its file name. Raises OSError naming the file when it is not there."""
-        return (self.secrets_dir / name).read_text().strip()
+        """Returns a secret by its file name. Raises MissingSecret."""
+        try:
+            return (self.secrets_dir / name).read_text().strip()
+        except OSError as error:
+            raise MissingSecret(f"the secret {name} cannot be read: {error}") from error
 
     def dsn(self, role: str) -> str:
         """Returns the database URL of a role, password included when there is one."""

@@ -30,7 +30,8 @@ class Workbook:
 
     What was loaded: `counts` (attempts of each learner so far), `counted` (the fingerprint of each attempt id counted before), `courses`
     by (learner, course), `skills` by (learner, skill), and `items`. What to save, each only if it was touched: `attempts`, `updates`,
-    `new_courses`, `new_skills`, and `gained`, the evidence to ADD to each item, whoever else adds to it meanwhile.
+    `fingerprints` by attempt id,
+    `new_counts`, `new_courses`, `new_skills`, and `gained`, the evidence to ADD to each item, whoever else adds to it meanwhile.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Workbook:
         items: Mapping[str, ItemEvidence],
     ) -> None:
         self._counts = dict(counts)
-        self._counted = dict(counted)
+        self.fingerprints = dict(counted)
         self._courses = courses
         self._skills = skills
         self._items = items
@@ -56,7 +57,7 @@ class Workbook:
     def count(self, answer: Answer, now: datetime) -> Outcome:
         """Counts an answer that passed its check, unless its id was counted before."""
         fingerprint = answer.fingerprint()
-        known = self._counted.setdefault(answer.id, fingerprint)
+        known = self.fingerprints.setdefault(answer.id, fingerprint)
         if known is not fingerprint:
             return _REPEATED if known == fingerprint else _CONFLICT
         before = [self._skill(answer.learner, each) for each in answer.skills]

@@ -11,8 +11,9 @@ all of them flattens the prediction by Glicko's factor 1 / sqrt(1 + 3 v / pi^2),
 that prediction (as in Weng and Lin 2011, "A Bayesian approximation method for online ranking").
 
 An item is kept as natural parameters (precisions and precision-weighted means), in which evidence adds up: concurrent writers each add
-their share, in any order, none overwrites another. The information of an item's n-th answer counts (1 + n / 10)^-0.75: abilities are
-themselves estimates and change, so an item goes on learning as in stochastic approximation (Robbins and Monro 1951) rather than freezing.
+their share, in any order, none overwrites another. The information of an item's n-th answer counts 1 / sqrt(1 + n / 10): abilities
+are themselves estimates and change, so an item goes on learning, as in stochastic approximation with Polyak's slower steps, rather than
+freezing (Robbins and Monro 1951; Polyak and Juditsky 1992).
 
 Every number costs O(skills of the item) to update, whatever the history.
 """
@@ -28,7 +29,7 @@ VERSION: Final = "logistic-1"
 _ABILITY_VARIANCE: Final = 2.0
 _DEVIATION_VARIANCE: Final = 0.3
 _SLOPE_MEAN: Final = 1.0
-_SLOPE_PRECISION: Final = 1 / 0.5
+_SLOPE_PRECISION: Final = 1 / 0.25
 _INTERCEPT_PRECISION: Final = 1 / 2.25
 _DRIFT: Final = 0.01  # people learn: the variance that an ability gains from one answer to the next
 _LEAST_SLOPE: Final = 0.1  # an item that seems to be answered better by weaker learners is noise, not evidence against them
@@ -164,6 +165,6 @@ def _moved(belief: Gaussian, slope: float, gradient: float, curvature: float) ->
 
 
 def _evidence(item: _Item, level: float, gradient: float, curvature: float, count: int) -> ItemEvidence:
-    information = curvature * (1 + count / 10) ** -0.75
+    information = curvature / sqrt(1 + count / 10)
     pull = information * (item.raw_slope * level + item.intercept) + gradient
     return ItemEvidence(1, information * level * level, information * level, information, pull * level, pull)

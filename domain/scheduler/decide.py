@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from domain.scheduler.model import Candidate, Choice, Decision, DecisionRequest, SkillSnapshot, Term
+from domain.scheduler.model import Candidate, Choice, Decision, DecisionRequest, ReasonKind, SkillSnapshot
 from domain.scheduler.policy import Policy
 from domain.scheduler.pool import Flags, Floats, Indexes, Pool
 from domain.scheduler.reasons import ChosenView, reason
@@ -48,9 +48,10 @@ def decide(
     held = _Held.of(pool, scores, history, state, policy, now.timestamp())
     stages = _stages(scores, held)
     drawn, first_weights = _drawn(stages, policy, request)
-    terms = _TermReader(pool, scores, history, policy)
+    terms = _Candidates(pool, scores, history)
     candidates = _candidates(stages[0][1], first_weights, terms, [item for item, _ in drawn], policy)
-    choices = [_choice(pool, history, skills, candidates[item], item, terms.row(item), p, now) for item, p in drawn]
+    weights = policy.weights.in_order()
+    choices = [_choice(pool, history, skills, candidates[item], weights, item, terms.row(item), p, now) for item, p in drawn]
     shown_skills = sorted({skill for item, _ in drawn for skill in pool.skills_of(item)})
     return _record(
         pool,
@@ -127,14 +128,13 @@ def _drawn(
     return drawn, first
 
 
-class _TermReader:
-    """Reads the terms of a few items."""
+class _Candidates:
+    """Makes the records of a few items."""
 
-    def __init__(self, pool: Pool, scores: Scores, history: History, policy: Policy) -> None:
+    def __init__(self, pool: Pool, scores: Scores, history: History) -> None:
         self._pool = pool
         self._scores = scores
         self._row_of = history.row_of
-        self._weights = policy.weights.by_kind()
 
     def row(self, item: int) -> int | None:
         """Returns the row of an item in the history, None if it was never answered."""
@@ -145,32 +145,20 @@ class _TermReader:
         """Returns the records of the items at these positions."""
         scores, at = self._scores, np.array(items, dtype=np.intp)
         rows = self._row_of[at].tolist()
-        columns = zip(
-            (self._pool.items[item] for item in items),
-            scores.total[at].tolist(),
+        values = zip(
             (0.0 if row < 0 else float(scores.review[row]) for row in rows),
             scores.growth[self._pool.item_groups[at]].tolist(),
             scores.challenge[at].tolist(),
             (1.0 if row < 0 else float(scores.novelty[row]) for row in rows),
-            (1.0 / (1.0 + np.exp(-scores.logits[at]))).tolist(),
-            propensities[at].tolist(),
             strict=True,
         )
-        weighted = tuple(self._weights.items())
-        return [
-            Candidate(
-                name,
-                score,
-                tuple([Term(kind, value, weight) for (kind, weight), value in zip(weighted, values, strict=True)]),
-                predicted,
-                first,
-            )
-            for name, score, *values, predicted, first in columns
-        ]
+        predicted = 1.0 / (1.0 + np.exp(-scores.logits[at]))
+        names = (self._pool.items[item] for item in items)
+        return list(map(Candidate, names, scores.total[at].tolist(), values, predicted.tolist(), propensities[at].tolist()))
 
 
 def _candidates(
-    free: Floats, weights: Floats, terms: _TermReader, shown: Sequence[int], policy: Policy
+    free: Floats, weights: Floats, terms: _Candidates, shown: Sequence[int], policy: Policy
 ) -> dict[int, Candidate]:
     """Returns the best candidates and the shown ones by position, best first."""
     kept = {*best(free, policy.recorded).tolist(), *shown}
@@ -196,12 +184,13 @@ def _choice(
     history: History,
     skills: SkillView,
     candidate: Candidate,
+    weights: tuple[float, ...],
     item: int,
     row: int | None,
     propensity: float,
     now: datetime,
 ) -> Choice:
-    kind = max(candidate.terms, key=lambda term: term.contribution).kind
+    kind = max(zip(candidate.values, weights, ReasonKind, strict=True), key=lambda term: term[0] * term[1])[2]
     attempts, correct, last, passed = 0, 0, None, False
     if row is not None:
         known = history.items[row]
@@ -293,6 +282,7 @@ def _record(
         constraints=constraints,
         choices=choices,
         skills=skills,
+        weights=policy.weights.in_order(),
         fallbacks=fallbacks,
         empty_reason=empty_reason,
     )

@@ -90,7 +90,8 @@ def _summary(decision: Decision, audience: Audience) -> list[str]:
 
 def _item(decision: Decision, choice: Choice, audience: Audience) -> ItemExplanation:
     candidate = next(each for each in decision.candidates if each.item == choice.item)
-    top = max(candidate.terms, key=lambda term: term.contribution)
+    terms = decision.terms(candidate)
+    top = max(terms, key=lambda term: term.contribution)
     sentences = [choice.reason]
     if audience is not Audience.LEARNER:
         skills = {each.skill: each for each in decision.skills}
@@ -98,7 +99,7 @@ def _item(decision: Decision, choice: Choice, audience: Audience) -> ItemExplana
         sentences.append(_history(decision, choice))
         sentences.append(f"The chance of a right answer was put at {choice.predicted_correct:.0%}.")
     if audience is Audience.AUDITOR:
-        parts = ", ".join(f"{_NAMES[term.kind]} {term.value:.3f} × {term.weight:.2f}" for term in candidate.terms)
+        parts = ", ".join(f"{_NAMES[term.kind]} {term.value:.3f} × {term.weight:.2f}" for term in terms)
         sentences.append(
             f"Score {candidate.score:.4f} = {parts}. Shown here with probability {choice.propensity:.6f}; "
             f"to be put first: {candidate.propensity:.6f}."
@@ -106,7 +107,7 @@ def _item(decision: Decision, choice: Choice, audience: Audience) -> ItemExplana
     return ItemExplanation(
         item=choice.item,
         text=" ".join(sentences),
-        terms=() if audience is Audience.LEARNER else candidate.terms,
+        terms=() if audience is Audience.LEARNER else terms,
         counterfactual=_counterfactual(decision, candidate, top, audience),
     )
 

@@ -91,7 +91,8 @@ class ReasonKind(StrEnum):
     NOVELTY = "novelty"
 
 
-class Term(NamedTuple):  # many are made for each decision, and a tuple is made in a fifth of a dataclass's time
+@dataclass(frozen=True, slots=True)
+class Term:
     """`value` is in [0, 1]; the score is the sum of value times weight."""
 
     kind: ReasonKind
@@ -103,12 +104,12 @@ class Term(NamedTuple):  # many are made for each decision, and a tuple is made 
         return self.value * self.weight
 
 
-class Candidate(NamedTuple):
-    """One scored item; `propensity` is the probability that the policy puts it first."""
+class Candidate(NamedTuple):  # many are made for each decision, and a tuple is made in a fifth of a dataclass's time
+    """One scored item; `values` are its terms' in the order of ReasonKind; `propensity` is the probability that the policy puts it first."""
 
     item: str
     score: float
-    terms: tuple[Term, ...]
+    values: tuple[float, ...]
     predicted_correct: float
     propensity: float
 
@@ -153,7 +154,10 @@ class DecisionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The record of a decision: all that is needed to explain it and to judge the policy by it."""
+    """The record of a decision: all that is needed to explain it and to judge the policy by it.
+
+    `weights` are the policy's in the order of ReasonKind.
+    """
 
     id: str
     learner: str
@@ -169,8 +173,13 @@ class Decision:
     constraints: tuple[tuple[str, int], ...]
     choices: tuple[Choice, ...]
     skills: tuple[SkillSnapshot, ...]
+    weights: tuple[float, ...]
     fallbacks: tuple[str, ...] = ()
     empty_reason: str = ""
+
+    def terms(self, candidate: Candidate) -> tuple[Term, ...]:
+        """Returns the terms of one of its candidates."""
+        return tuple(map(Term, ReasonKind, candidate.values, self.weights))
 
     def answers(self, request: DecisionRequest) -> bool:
         """Whether it was made for just this request."""

@@ -20,11 +20,12 @@ class Weights:
     novelty: float
 
     def __post_init__(self) -> None:
-        if min(self.review, self.growth, self.challenge, self.novelty) < 0 or abs(sum(self.by_kind().values()) - 1.0) > 1e-9:
+        if min(self.in_order()) < 0 or abs(sum(self.in_order()) - 1.0) > 1e-9:
             raise ValueError("weights must not be negative and must sum to 1")
 
-    def by_kind(self) -> dict[ReasonKind, float]:
-        return dict(zip(ReasonKind, (self.review, self.growth, self.challenge, self.novelty), strict=True))
+    def in_order(self) -> tuple[float, ...]:
+        """Returns the weights in the order of ReasonKind."""
+        return tuple(getattr(self, kind.value) for kind in ReasonKind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ _IN_CLUSTER = Tls("/etc/paideia/mesh/tls.crt", "/etc/paideia/mesh/tls.key", "/et
 _HEADERS_KB = 32
 _HEADERS = 100
 _MOST_CONNECTIONS = 50_000
-_METRICS = Address("0.0.0.0", 9902)  # noqa: S104  # a pod's network; nothing but statistics is served there
 
 
 def defaults(contract: Contract, profile: str) -> Settings:
@@ -26,6 +25,7 @@ def defaults(contract: Contract, profile: str) -> Settings:
     everywhere = "0.0.0.0"  # noqa: S104  # inside a pod
     mesh = replace(
         settings,
+        metrics_listen=Address(everywhere, 9902),
         assets="/etc/paideia/envoy",
         mesh=_IN_CLUSTER,
         targets={context: (Address(f"{context}.paideia.svc.cluster.local", 7443),) for context in contract.contexts},
@@ -61,7 +61,7 @@ def _edge(contract: Contract, settings: Settings) -> Config:
         plain_cluster(JWKS_CLUSTER, settings.jwks_listen),
     ]
     if settings.profile != "local":
-        listeners.append(_metrics_listener())
+        listeners.append(_metrics_listener(settings.metrics_listen))
         clusters.append(plain_cluster("admin", settings.admin))
     return {"static_resources": {"listeners": listeners, "clusters": clusters}}
 
@@ -102,7 +102,7 @@ def _jwks_listener(contract: Contract, settings: Settings) -> Config:
     return _listener("jwks", settings.jwks_listen, manager)
 
 
-def _metrics_listener() -> Config:
+def _metrics_listener(address: Address) -> Config:
     """The proxy's own statistics without the rest of its administration."""
     route = {"match": {"path": "/metrics"}, "route": {"cluster": "admin", "prefix_rewrite": "/stats/prometheus"}}
     manager = _connection_manager(
@@ -110,7 +110,7 @@ def _metrics_listener() -> Config:
         route_config={"name": "metrics", "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": [route]}]},
         http_filters=[router()],
     )
-    return _listener("metrics", _METRICS, manager)
+    return _listener("metrics", address, manager)
 
 
 def _sidecar(contract: Contract, settings: Settings) -> Config:
@@ -144,7 +144,7 @@ def _sidecar(contract: Contract, settings: Settings) -> Config:
             "listeners": [
                 _listener("inbound", settings.listen, inward, settings.mesh, mutual=True),
                 _listener("outbound", settings.outbound, outward),
-                _metrics_listener(),
+                _metrics_listener(settings.metrics_listen),
             ],
             "clusters": [
                 *clusters,

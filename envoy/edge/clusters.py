@@ -20,9 +20,7 @@ def context_cluster(settings: Settings, context: str, service: str) -> Config:
         "typed_extension_protocol_options": {
             _PROTOCOL_OPTIONS: typed(
                 _PROTOCOL_OPTIONS,
-                explicit_http_config={
-                    "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
-                },
+                explicit_http_config={"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}},
             )
         },
         "health_checks": [
@@ -88,9 +86,10 @@ def overload(downstream_connections: int) -> Config:
 
 
 def _cluster(name: str, addresses: Sequence[Address], connect_timeout: str) -> Config:
+    named = not all(each.numeric for each in addresses)
     return {
         "name": name,
-        "type": "STATIC" if all(each.numeric for each in addresses) else "STRICT_DNS",
+        **({"type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED"} if named else {"type": "STATIC"}),
         "connect_timeout": connect_timeout,
         "load_assignment": {
             "cluster_name": name,

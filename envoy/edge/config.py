@@ -51,7 +51,11 @@ def client_tls(tls: Tls, server_name: str) -> Config:
 def _common_tls(tls: Tls, *, mutual: bool, protocols: list[str]) -> Config:
     common: Config = {
         "alpn_protocols": protocols,
-        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3" if mutual else "TLSv1_2"},
+        # As a client Envoy speaks at most 1.2 unless told.
+        "tls_params": {
+            "tls_minimum_protocol_version": "TLSv1_3" if mutual else "TLSv1_2",
+            "tls_maximum_protocol_version": "TLSv1_3",
+        },
         "tls_certificates": [
             {"certificate_chain": {"filename": tls.certificate}, "private_key": {"filename": tls.key}},
         ],

@@ -4,7 +4,7 @@ Everything in this folder is made from this one reading of `gen/paideia.binpb`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,6 +77,13 @@ class Rpc:
     @property
     def path(self) -> str:
         return f"/{self.service}/{self.name}"
+
+    @property
+    def rest(self) -> Http:
+        """Its REST mapping, which every rpc has that the outside may call."""
+        if self.http is None:
+            raise ContractFault(f"{self.service}.{self.name} may be called from outside and has no google.api.http mapping")
+        return self.http
 
     @property
     def public(self) -> bool:
@@ -165,13 +172,11 @@ def _service(
     comments: Mapping[str, str],
 ) -> Service:
     name = f"{file.package}.{service.name}"
-    return Service(
-        context, name, comments.get(name, ""), tuple(_rpc(context, name, each, comments) for each in service.method)
-    )
+    return Service(context, name, comments.get(name, ""), tuple(_rpc(context, name, each, comments) for each in service.method))
 
 
 def _rpc(context: str, service: str, method: descriptor_pb2.MethodDescriptorProto, comments: Mapping[str, str]) -> Rpc:
-    rule = method.options.Extensions[rule_pb2.rule]
+    rule: rule_pb2.Rule = method.options.Extensions[rule_pb2.rule]  # type: ignore[index]  # its stub has no type for options
     allow = tuple(rule_pb2.Role.Name(each).removeprefix("ROLE_") for each in rule.allow)
     if not allow or "UNSPECIFIED" in allow:
         raise ContractFault(f"{service}.{method.name} has no authorization rule")
@@ -190,17 +195,17 @@ def _rpc(context: str, service: str, method: descriptor_pb2.MethodDescriptorProt
         allow,
         rule.own,
     )
-    if not rpc.internal and rpc.http is None:
-        raise ContractFault(f"{service}.{method.name} may be called from outside and has no google.api.http mapping")
-    if rpc.internal and rpc.http is not None:
+    if not rpc.internal:
+        _ = rpc.rest
+    elif rpc.http is not None:
         raise ContractFault(f"{service}.{method.name} is for other contexts only and must have no google.api.http mapping")
     return rpc
 
 
 def _messages(
-    prefix: str, messages: Iterator[descriptor_pb2.DescriptorProto] | object
+    prefix: str, messages: Iterable[descriptor_pb2.DescriptorProto]
 ) -> Iterator[tuple[str, descriptor_pb2.DescriptorProto]]:
-    for message in messages:  # type: ignore[attr-defined]
+    for message in messages:
         name = f"{prefix}.{message.name}"
         yield name, message
         yield from _messages(name, message.nested_type)

@@ -32,7 +32,10 @@ def http_filters(contract: Contract, settings: Settings) -> list[Config]:
         extension(CORS, f"{HTTP}.cors.v3.Cors"),
         _compressor("brotli", "envoy.extensions.compression.brotli.compressor.v3.Brotli", quality=3),
         _compressor(
-            "gzip", "envoy.extensions.compression.gzip.compressor.v3.Gzip", compression_level="COMPRESSION_LEVEL_1", memory_level=8
+            "gzip",
+            "envoy.extensions.compression.gzip.compressor.v3.Gzip",
+            compression_level="COMPRESSION_LEVEL_1",
+            memory_level=8,
         ),
         extension("envoy.filters.http.grpc_web", f"{HTTP}.grpc_web.v3.GrpcWeb"),
         token(),

@@ -42,12 +42,11 @@ def openapi(contract: Contract) -> Json:
     schemas = Schemas(contract)
     paths: dict[str, Json] = {}
     for rpc in contract.edge_rpcs:
-        assert rpc.http is not None
         path = _path(rpc)
         operations = paths.setdefault(path, {})
-        if rpc.http.method.lower() in operations:
-            raise ValueError(f"two rpcs at {rpc.http.method} {path}")
-        operations[rpc.http.method.lower()] = _operation(rpc, contract, schemas)
+        if rpc.rest.method.lower() in operations:
+            raise ValueError(f"two rpcs at {rpc.rest.method} {path}")
+        operations[rpc.rest.method.lower()] = _operation(rpc, schemas)
     return {
         "openapi": "3.1.0",
         "info": _INFO,
@@ -78,8 +77,7 @@ def openapi_json(contract: Contract) -> str:
     return json.dumps(openapi(contract), indent=1, ensure_ascii=False) + "\n"
 
 
-def _operation(rpc: Rpc, contract: Contract, schemas: Schemas) -> Json:
-    assert rpc.http is not None
+def _operation(rpc: Rpc, schemas: Schemas) -> Json:
     answer = schemas.of_message(rpc.response)
     operation: Json = {
         "operationId": rpc.name,
@@ -91,19 +89,17 @@ def _operation(rpc: Rpc, contract: Contract, schemas: Schemas) -> Json:
     }
     if rpc.own:
         operation["x-own"] = rpc.own
-    if parameters := [*_path_parameters(rpc, contract), *([] if rpc.http.body else _query(rpc, schemas))]:
+    if parameters := [*_path_parameters(rpc), *([] if rpc.rest.body else _query(rpc, schemas))]:
         operation["parameters"] = parameters
-    if rpc.http.body:
-        bound = {variable.field for variable in rpc.http.variables}
+    if rpc.rest.body:
+        bound = {variable.field for variable in rpc.rest.variables}
         body = schemas.of_body(rpc.request, rpc.name, bound)
         schema = {"type": "array", "items": body} if rpc.client_streaming else body
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     operation["responses"] = {
         "200": {
             "description": "Done.",
-            "content": {
-                "application/json": {"schema": {"type": "array", "items": answer} if rpc.server_streaming else answer}
-            },
+            "content": {"application/json": {"schema": {"type": "array", "items": answer} if rpc.server_streaming else answer}},
         }
     } | {
         status: {"$ref": f"#/components/responses/{name}"}
@@ -117,20 +113,18 @@ def _operation(rpc: Rpc, contract: Contract, schemas: Schemas) -> Json:
 
 def _path(rpc: Rpc) -> str:
     """`/v1/{name=learners/*/items/*}:revealHint` → `/v1/learners/{learner}/items/{item}:revealHint`."""
-    assert rpc.http is not None
-    variables = iter(rpc.http.variables)
+    variables = iter(rpc.rest.variables)
 
     def spelled(match: re.Match[str]) -> str:
         variable = next(variables)
         names = iter(variable.parameters)
         return re.sub(r"\*", lambda _: "{" + next(names) + "}", variable.pattern)
 
-    return re.sub(r"\{[^}]+\}", spelled, rpc.http.template)
+    return re.sub(r"\{[^}]+\}", spelled, rpc.rest.template)
 
 
-def _path_parameters(rpc: Rpc, contract: Contract) -> Iterator[Json]:
-    assert rpc.http is not None
-    for variable in rpc.http.variables:
+def _path_parameters(rpc: Rpc) -> Iterator[Json]:
+    for variable in rpc.rest.variables:
         for name in variable.parameters:
             yield {
                 "name": name,
@@ -142,8 +136,7 @@ def _path_parameters(rpc: Rpc, contract: Contract) -> Iterator[Json]:
 
 
 def _query(rpc: Rpc, schemas: Schemas) -> Iterator[Json]:
-    assert rpc.http is not None
-    bound = {variable.field for variable in rpc.http.variables}
+    bound = {variable.field for variable in rpc.rest.variables}
     for name, schema, required in schemas.fields(rpc.request):
         if name not in bound:
             description = schema.pop("description", "")

@@ -7,7 +7,11 @@ ERROR_DOMAIN = "paideia"
 # HTTP status → google.rpc.Code, reason, text (empty: Envoy's own, which for these says what is wrong and tells no address).
 _REPLIES: dict[int, tuple[int, str, str]] = {
     400: (3, "INVALID_REQUEST", ""),
-    401: (16, "UNAUTHENTICATED", "%LOCAL_REPLY_BODY%: send an access token as 'Authorization: Bearer ...'; sign in at POST /v1/sessions:signIn"),
+    401: (
+        16,
+        "UNAUTHENTICATED",
+        "%LOCAL_REPLY_BODY%: send an access token as 'Authorization: Bearer ...'; sign in at POST /v1/sessions:signIn",
+    ),
     404: (5, "NO_SUCH_METHOD", "there is no such path or method; see /docs"),
     408: (4, "REQUEST_TOO_SLOW", "the request took too long to arrive"),
     413: (8, "REQUEST_TOO_LARGE", "the body is over the limit: send less at once"),
@@ -26,15 +30,17 @@ def local_replies() -> Config:
         "mappers": [
             *_wrong_audience(),
             _unknown_field(),
-            *({
-                "filter": {"and_filter": {"filters": [_status_is(status), _REST]}},
-                "body_format_override": {
-                    "json_format": _status(status, *reply),
-                    "content_type": "application/json",
-                },
-                **({"headers_to_add": [_RETRY_AFTER]} if status in (502, 503) else {}),
-            }
-            for status, reply in _REPLIES.items())
+            *(
+                {
+                    "filter": {"and_filter": {"filters": [_status_is(status), _REST]}},
+                    "body_format_override": {
+                        "json_format": _status(status, *reply),
+                        "content_type": "application/json",
+                    },
+                    **({"headers_to_add": [_RETRY_AFTER]} if status in (502, 503) else {}),
+                }
+                for status, reply in _REPLIES.items()
+            ),
         ]
     }
 
@@ -88,7 +94,9 @@ def _header(name: str, **match: object) -> Config:
 _REST: Config = {
     "or_filter": {
         "filters": [
-            _header("content-type", string_match={"prefix": "application/grpc"}, invert_match=True, treat_missing_header_as_empty=True),
+            _header(
+                "content-type", string_match={"prefix": "application/grpc"}, invert_match=True, treat_missing_header_as_empty=True
+            ),
             _header("x-envoy-original-path", present_match=True),
         ]
     }

@@ -16,14 +16,11 @@ CONTEXT_HEADER = "paideia-context"
 _REST_SECONDS = 30
 _GRPC_SECONDS = 60
 _STREAM_IDLE_SECONDS = 300
-# Nothing has reached the upstream yet, or it says that it did not begin.
-_NOT_BEGUN = "connect-failure,refused-stream"
-_ANY_RETRY = "connect-failure,refused-stream,reset,unavailable"
 
 
 def route_configuration(contract: Contract, settings: Settings) -> Config:
     rpcs = [rpc for rpc in contract.edge_rpcs if rpc.context in settings.targets]
-    rest = sorted(rpcs, key=lambda rpc: (bool(rpc.http and rpc.http.variables), rpc.path))
+    rest = sorted(rpcs, key=lambda rpc: (bool(rpc.rest.variables), rpc.path))
     return {
         "name": "public",
         "max_direct_response_body_size_bytes": 4 << 20,
@@ -31,6 +28,7 @@ def route_configuration(contract: Contract, settings: Settings) -> Config:
             {
                 "name": "public",
                 "domains": ["*"],
+                "retry_policy": _RETRY_ALL,
                 # A route without a word of its own needs a token.
                 "typed_per_filter_config": {JWT: token_rule(public=False), CORS: _cors(settings)},
                 "routes": [
@@ -47,32 +45,30 @@ def route_configuration(contract: Contract, settings: Settings) -> Config:
 
 def jwks_route(rpc: Rpc) -> Config:
     """The one path that the proxy itself asks for."""
-    assert rpc.http is not None
     return {
-        "match": {"path": rpc.http.template},
-        "route": {"cluster": rpc.context, "timeout": "3s", "retry_policy": _retry(rpc)},
+        "match": {"path": rpc.rest.template},
+        "route": {"cluster": rpc.context, "timeout": "3s", **_RETRY_READS},
     }
 
 
 def _rest_route(rpc: Rpc, settings: Settings) -> Config:
-    assert rpc.http is not None
-    path: Config = {"safe_regex": {"regex": rpc.http.regex}} if rpc.http.variables else {"path": rpc.http.template}
+    path: Config = {"safe_regex": {"regex": rpc.rest.regex}} if rpc.rest.variables else {"path": rpc.rest.template}
     largest = settings.max_ingest_bytes if rpc.context == "ingestion" else settings.max_body_bytes
     per_filter = _per_filter(rpc, settings)
-    if rpc.http.body:
+    if rpc.rest.body:
         per_filter[FIELDS] = typed(f"{HTTP}.lua.v3.LuaPerRoute", filter_context={"message": rpc.request})
     if largest != settings.max_body_bytes:
         per_filter[BUFFER] = typed(f"{HTTP}.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": largest})
     return {
         "name": f"rest:{rpc.name}",
-        "match": {**path, "headers": [{"name": ":method", "string_match": {"exact": rpc.http.method}}]},
+        "match": {**path, "headers": [{"name": ":method", "string_match": {"exact": rpc.rest.method}}]},
         "route": {
             "cluster": rpc.context,
             "timeout": f"{_REST_SECONDS}s",
             "idle_timeout": f"{_REST_SECONDS}s",
             # Also bounds how long a body may trickle in.
             "max_stream_duration": {"max_stream_duration": f"{2 * _REST_SECONDS}s"},
-            "retry_policy": _retry(rpc),
+            **(_RETRY_READS if rpc.reads else {}),
         },
         # The service learns how long anybody waits for its answer.
         "request_headers_to_add": [header("grpc-timeout", f"{_REST_SECONDS}S")],
@@ -91,7 +87,7 @@ def _grpc_route(rpc: Rpc, settings: Settings) -> Config:
             "timeout": "0s" if rpc.streaming else f"{_GRPC_SECONDS}s",
             "idle_timeout": f"{_STREAM_IDLE_SECONDS}s",
             "max_stream_duration": {**longest, "grpc_timeout_header_max": "0s" if rpc.streaming else f"{_GRPC_SECONDS}s"},
-            "retry_policy": _retry(rpc),
+            **(_RETRY_READS if rpc.reads else {}),
         },
         "typed_per_filter_config": {**_per_filter(rpc, settings), BUFFER: _UNBUFFERED},
     }
@@ -105,9 +101,9 @@ def _per_filter(rpc: Rpc, settings: Settings) -> Config:
     return {JWT: token_rule(public=True), **limited}
 
 
-def _retry(rpc: Rpc) -> Config:
+def _retry(retry_on: str) -> Config:
     return {
-        "retry_on": _ANY_RETRY if rpc.reads else _NOT_BEGUN,
+        "retry_on": retry_on,
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
         "retry_host_predicate": [
@@ -118,6 +114,11 @@ def _retry(rpc: Rpc) -> Config:
         ],
         "host_selection_retry_max_attempts": 3,
     }
+
+
+# Whatever it is may be sent again when it has reached nobody, or when its receiver says that it did not begin.
+_RETRY_ALL = _retry("connect-failure,refused-stream")
+_RETRY_READS = {"retry_policy": _retry("connect-failure,refused-stream,reset,unavailable")}
 
 
 def _health_routes(settings: Settings) -> list[Config]:

@@ -28,7 +28,11 @@ _SCALARS: dict[int, Json] = {
 _WELL_KNOWN: dict[str, Json] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$", "examples": ["1.5s"]},
-    "google.protobuf.FieldMask": {"type": "string", "description": "Field paths, comma-separated.", "examples": ["title,description"]},
+    "google.protobuf.FieldMask": {
+        "type": "string",
+        "description": "Field paths, comma-separated.",
+        "examples": ["title,description"],
+    },
 }
 
 
@@ -157,11 +161,16 @@ def error_schemas() -> dict[str, Json]:
             "description": "A refusal (google.rpc.Status).",
             "required": ["code", "message"],
             "properties": {
-                "code": {"type": "integer", "description": "google.rpc.Code: 3 INVALID_ARGUMENT, 5 NOT_FOUND, 16 UNAUTHENTICATED ..."},
+                "code": {
+                    "type": "integer",
+                    "description": "google.rpc.Code: 3 INVALID_ARGUMENT, 5 NOT_FOUND, 16 UNAUTHENTICATED ...",
+                },
                 "message": {"type": "string", "description": "For the developer, in English."},
                 "details": {
                     "type": "array",
-                    "items": {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("ErrorInfo", "BadRequest", "RetryInfo")]},
+                    "items": {
+                        "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("ErrorInfo", "BadRequest", "RetryInfo")]
+                    },
                 },
             },
         },
@@ -175,7 +184,9 @@ def error_schemas() -> dict[str, Json]:
         "BadRequest": detail(
             "BadRequest", "Every field at fault that was found.", fieldViolations={"type": "array", "items": violation}
         ),
-        "RetryInfo": detail("RetryInfo", "When trying again makes sense.", retryDelay=deepcopy(_WELL_KNOWN["google.protobuf.Duration"])),
+        "RetryInfo": detail(
+            "RetryInfo", "When trying again makes sense.", retryDelay=deepcopy(_WELL_KNOWN["google.protobuf.Duration"])
+        ),
     }
 
 

@@ -67,6 +67,7 @@ class Settings:
     listen: Address = Address("127.0.0.1", 8080)
     admin: Address = Address("127.0.0.1", 9901)
     jwks_listen: Address = Address("127.0.0.1", 8081)
+    metrics_listen: Address = Address("127.0.0.1", 9902)
     assets: str = "."
     targets: Mapping[str, tuple[Address, ...]] = field(default_factory=lambda: MappingProxyType({}))
     cors_origins: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ def settings_from(values: Mapping[str, Any], base: Settings) -> Settings:
 
 
 def _value(name: str, value: Any, default: Any) -> Any:
-    if name in ("listen", "admin", "jwks_listen", "application", "outbound", "otlp"):
+    if name in ("listen", "admin", "jwks_listen", "metrics_listen", "application", "outbound", "otlp"):
         return Address.parse(value, name)
     if name == "targets":
         return {

@@ -6,6 +6,7 @@ import sys
 
 import uvloop
 
+from adapters.shared.resources import MissingSecret
 from services.host.host import CONTEXTS, Host
 from services.host.observability import log_as_json
 from services.host.settings import WrongSetting, read_settings
@@ -27,7 +28,10 @@ def main() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # What start-up made stays for good; without it each full collection would walk all of it again.
         gc.freeze()
-        runner.run(Host(settings, names).run())
+        try:
+            runner.run(Host(settings, names).run())
+        except MissingSecret as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

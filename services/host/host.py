@@ -99,6 +99,7 @@ class Host:
             TokenVerifier(identity_keys(get_jwks), mesh_key, system_clock),
             {method: rule for service in services.values() for method, rule in rules_of(service).items()},
             {services[each.name].full_name: each.ledger for each in contexts if each.ledger is not None},
+            fingerprint_key=mesh_key,
         )
         server = grpc.aio.server(
             interceptors=[pipeline],

@@ -7,7 +7,7 @@ import secrets
 
 from dependency_injector import containers, providers
 from paideia.identity.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from adapters.identity.argon2 import Argon2Passwords
 from adapters.identity.jose import JoseSigner
@@ -33,12 +33,14 @@ from domain.identity.use_cases.sign_out import SignOut
 from domain.identity.use_cases.update_user import UpdateUser
 from domain.shared.caller import Role
 from domain.shared.clock import Clock
+from domain.shared.errors import InvalidInput
 from domain.shared.ids import random_id
 from services.identity.servicer import IdentityServicer
 from services.shared.context import Context
 
 _BOOTSTRAP_ROLES = frozenset({Role.ADMIN, Role.AUTHOR, Role.TEACHER, Role.OPERATOR})
 _ROTATION_CHECK_SECONDS = 3600
+_PLATFORM_CONNECTIONS = 5
 
 
 def _new_secret() -> str:
@@ -49,11 +51,12 @@ class IdentityContainer(containers.DeclarativeContainer):
     """`unit`, `platform_unit` and `passwords` are what a test replaces."""
 
     engine = providers.Dependency(instance_of=AsyncEngine)
+    platform_engine = providers.Dependency(instance_of=AsyncEngine)
     clock: providers.Dependency[Clock] = providers.Dependency()
     encryption_key = providers.Dependency(instance_of=bytes)
 
     unit = providers.Factory(PostgresIdentityUnit, engine)
-    platform_unit = providers.Factory(PostgresPlatformUnit, engine)
+    platform_unit = providers.Factory(PostgresPlatformUnit, platform_engine)
     passwords = providers.Singleton(Argon2Passwords)
     signer = providers.Singleton(JoseSigner, encryption_key)
     new_id = providers.Object(random_id)
@@ -108,8 +111,12 @@ class IdentityContainer(containers.DeclarativeContainer):
 
 async def open_context(resources: Resources) -> Context:
     engine = await resources.engine("identity")
+    platform_engine = _engine_beside(engine)
     container = IdentityContainer(
-        engine=engine, clock=providers.Object(resources.clock), encryption_key=_encryption_key(resources.settings)
+        engine=engine,
+        platform_engine=platform_engine,
+        clock=providers.Object(resources.clock),
+        encryption_key=_encryption_key(resources.settings),
     )
     await _bootstrap(container.found_organization(), resources.settings)
     servicer: IdentityServicer = container.servicer()
@@ -127,6 +134,7 @@ async def open_context(resources: Resources) -> Context:
 
     async def close() -> None:
         passwords.close()
+        await platform_engine.dispose()
 
     return Context(
         name="identity",
@@ -136,6 +144,21 @@ async def open_context(resources: Resources) -> Context:
         ledger=PostgresRequestLedger(engine),
         publishes=True,
         close=close,
+    )
+
+
+def _engine_beside(engine: AsyncEngine) -> AsyncEngine:
+    """An engine with a pool of its own.
+
+    A platform unit may open while its request holds a connection. Were both from one pool, as many requests as it has connections
+    would each hold one and wait for another.
+    """
+    return create_async_engine(
+        engine.url,
+        pool_size=_PLATFORM_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=5,
+        connect_args={"timeout": 5, "command_timeout": 30},
     )
 
 
@@ -158,3 +181,5 @@ async def _bootstrap(found_organization: FoundOrganization, settings: Settings) 
         )
     except OrganizationAlreadyExists:
         return
+    except InvalidInput as error:
+        raise ValueError(f"the first organization cannot be founded as it is set: {error.message}") from error

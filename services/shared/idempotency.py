@@ -1,6 +1,6 @@
 """Idempotency by `request_id`: the same id and body gets the first answer, the same id with another body ALREADY_EXISTS."""
 
-import hashlib
+import hmac
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -29,6 +29,9 @@ class RequestLedger(Protocol):
         """
 
 
-def fingerprint_of(request: Message) -> bytes:
-    """Returns what two requests must share to be the same, the id aside: 32 bytes."""
-    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+def fingerprint_of(request: Message, key: bytes) -> bytes:
+    """Returns what two requests must share to be the same: 32 bytes.
+
+    It is keyed because a body may hold a password: whoever reads the ledger must not be able to try passwords against it.
+    """
+    return hmac.digest(key, request.SerializeToString(deterministic=True), "sha256")

@@ -56,11 +56,19 @@ class _Malformed:
 class Pipeline(grpc.aio.ServerInterceptor):
     """Serves only methods that have a rule; the rest (health, reflection) pass untouched."""
 
-    def __init__(self, verifier: Verifier, rules: dict[str, Rule], ledgers: dict[str, RequestLedger] | None = None) -> None:
-        """`rules` are by full method name; `ledgers` by full service name, for services that remember answers."""
+    def __init__(
+        self,
+        verifier: Verifier,
+        rules: dict[str, Rule],
+        ledgers: dict[str, RequestLedger] | None = None,
+        fingerprint_key: bytes = b"",
+    ) -> None:
+        """`rules` are by full method name; `ledgers` by full service name, for services that remember answers: bodies are compared by
+        a fingerprint under `fingerprint_key`."""
         self._verifier = verifier
         self._rules = rules
         self._ledgers = ledgers or {}
+        self._fingerprint_key = fingerprint_key
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -76,7 +84,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         if handler is None or rule is None:
             return handler
         ledger = self._ledgers.get(method[1:].rpartition("/")[0])
-        call = _Call(method, rule, self._verifier, ledger)
+        call = _Call(method, rule, self._verifier, ledger, self._fingerprint_key)
         deserialize = _tolerant(handler.request_deserializer)
         if handler.unary_unary is not None:
             wrapped = grpc.unary_unary_rpc_method_handler(
@@ -106,11 +114,12 @@ def _tolerant(deserialize: Any) -> Callable[[bytes], Message | _Malformed]:
 class _Call:
     """One method's surroundings."""
 
-    def __init__(self, method: str, rule: Rule, verifier: Verifier, ledger: RequestLedger | None) -> None:
+    def __init__(self, method: str, rule: Rule, verifier: Verifier, ledger: RequestLedger | None, fingerprint_key: bytes) -> None:
         self._method = method
         self._rule = rule
         self._verifier = verifier
         self._ledger = ledger
+        self._fingerprint_key = fingerprint_key
         self._seconds = call_seconds.labels(method)
         self._ok = calls_total.labels(method, "OK")
 
@@ -202,7 +211,7 @@ class _Call:
     ) -> bytes:
         organization = current_caller.get().organization
         async with ledger.entry(
-            organization, self._method, canonical_uuid(request_id, "request_id"), fingerprint_of(request)
+            organization, self._method, canonical_uuid(request_id, "request_id"), fingerprint_of(request, self._fingerprint_key)
         ) as entry:
             if entry.answer is not None:
                 return entry.answer

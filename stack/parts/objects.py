@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.home import CHECKOUT
 from stack.part import Command, Health, PlainPart, plain_environment
 from stack.probes import http_health
 
@@ -31,10 +32,9 @@ class Objects(PlainPart):
             (self.directory / bucket).mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Command:
-        argv = [sys.executable, "-m", "nanio", "serve", "--data-dir", str(self.directory), "--host", "127.0.0.1"]
-        argv += ["--port", str(self.port), "--no-access-log", "--log-level", "warning"]
+        argv = (sys.executable, "-m", "stack.objects_server", str(self.directory), str(self.port))
         keys = {"NANIO_ACCESS_KEY": self.access_key, "NANIO_SECRET_KEY": self.secret_key}
-        return Command(tuple(argv), plain_environment() | keys)
+        return Command(argv, plain_environment() | keys | {"PYTHONPATH": str(CHECKOUT)})
 
     async def probe(self) -> Health:
         return await http_health(self.port, "/", ready_status=403)  # nobody signed the question

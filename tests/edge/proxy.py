@@ -70,28 +70,47 @@ def eventually(attempt: Callable[[], T], seconds: float = 30) -> T:
 
 @contextmanager
 def edge(directory: Path, targets: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Iterator[Edge]:
-    """Generates, starts Envoy, waits until it answers; stops it when left."""
+    """Generates the local profile, starts Envoy, waits until it answers; stops it when left."""
     listen, admin, jwks = (f"127.0.0.1:{free_port()}" for _ in range(3))
     config = directory / "envoy.yaml"
     addresses = ["--listen", listen, "--admin", admin, "--jwks-listen", jwks]
     made = generate(config, *addresses, *(f"--target={context}={at}" for context, at in targets.items()), settings=settings)
     assert made.returncode == 0, made.stderr
-    log = directory / "envoy.log"
+    with running(config, admin) as log:
+        yield Edge(listen, admin, log)
+
+
+@contextmanager
+def running(config: Path, admin: str) -> Iterator[Path]:
+    """Runs Envoy until left; yields its log."""
+    log = config.with_suffix(".log")
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [str(ENVOY), "-c", str(config), "--disable-hot-restart", "--concurrency", "1", "--drain-time-s", "1", "-l", "warning"],
+            [
+                str(ENVOY),
+                "-c",
+                str(config),
+                "--disable-hot-restart",
+                "--concurrency",
+                "1",
+                "--drain-time-s",
+                "1",
+                "-l",
+                "warning",
+            ],
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
     try:
-        eventually(lambda: process.poll() is None and _answers(f"http://{listen}/healthz"))
-        yield Edge(listen, admin, log)
+        eventually(lambda: _answers(process, log, f"http://{admin}/ready"))
+        yield log
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _answers(url: str) -> bool:
+def _answers(process: "subprocess.Popen[bytes]", log: Path, url: str) -> bool:
+    assert process.poll() is None, log.read_text()
     try:
         return httpx.get(url, timeout=2).status_code == 200
     except httpx.TransportError:

@@ -79,7 +79,6 @@ async def test_a_grpc_call_gets_resource_exhausted(strict: Front) -> None:
     metadata = tuple(strict.bearer(sub="grpc", org="e").items())
     async with grpc.aio.insecure_channel(strict.edge.address) as channel:
         stub = CatalogServiceStub(channel)
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            for _ in range(20):
-                await stub.GetCourse(GetCourseRequest(name="courses/sql"), metadata=metadata)
-    assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        calls = [stub.GetCourse(GetCourseRequest(name="courses/sql"), metadata=metadata) for _ in range(20)]
+        codes = [await call.code() for call in calls]
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}

@@ -33,7 +33,9 @@ def test_every_documented_operation_exists_at_the_edge(front: Front) -> None:
     for path, operations in document["paths"].items():
         for verb, operation in operations.items():
             url = path.replace("{", "").replace("}", "")
-            reply = front.rest.request(verb, url, headers={"authorization": f"Bearer {served}"}, content="?" if verb != "get" else None)
+            reply = front.rest.request(
+                verb, url, headers={"authorization": f"Bearer {served}"}, content="?" if verb != "get" else None
+            )
             reason = reply.json().get("details", [{}])[:1]
             context = operation["x-grpc-method"].split(".")[1]
             if context in ("identity", "catalog", "ingestion"):

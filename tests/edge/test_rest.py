@@ -116,7 +116,8 @@ def test_each_kind_of_refusal_has_its_status(front: Front, method: str, path: st
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/nowhere"), ("GET", "/v1/"), ("POST", "/v1/courses/sql"), ("DELETE", "/v1/me"), ("GET", "/v1/courses/a/b")]
+    ("method", "path"),
+    [("GET", "/nowhere"), ("GET", "/v1/"), ("POST", "/v1/courses/sql"), ("DELETE", "/v1/me"), ("GET", "/v1/courses/a/b")],
 )
 def test_what_does_not_exist_is_404_in_json_with_and_without_a_token(front: Front, method: str, path: str) -> None:
     for headers in ({}, front.bearer()):

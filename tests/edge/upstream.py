@@ -82,7 +82,8 @@ class Identity(identity_grpc.IdentityServiceServicer):
         keys = [key.as_dict(private=False) for key in self._signer.keys]
         return identity.GetJwksResponse(
             keys=[
-                identity.Jwk(kty="EC", crv="P-256", x=key["x"], y=key["y"], kid=key["kid"], use="sig", alg="ES256") for key in keys
+                identity.Jwk(kty="EC", crv="P-256", x=key["x"], y=key["y"], kid=key["kid"], use="sig", alg="ES256")
+                for key in keys
             ]
         )
 
@@ -127,7 +128,9 @@ class Catalog(catalog_grpc.CatalogServiceServicer):
     async def PublishCourse(self, request: catalog.PublishCourseRequest, context: Any) -> catalog.Course:
         raise NotAllowedNow(f"{request.name} is published already")
 
-    async def BatchCreateSkills(self, request: catalog.BatchCreateSkillsRequest, context: Any) -> catalog.BatchCreateSkillsResponse:
+    async def BatchCreateSkills(
+        self, request: catalog.BatchCreateSkillsRequest, context: Any
+    ) -> catalog.BatchCreateSkillsResponse:
         return catalog.BatchCreateSkillsResponse(skills=[each.skill for each in request.requests])
 
 

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -152,7 +153,7 @@ async def test_evidence_is_the_newest_first_and_chains(record: RecordAttempts, n
         evidence = await unit.records.evidence("ada", "add", 5)
     assert [each.attempt.answer.id for each in evidence] == [each.id for each in reversed(told[2:])]
     assert evidence[0].move.after == mastery.estimate.mean
-    assert all(new.move.before == old.move.after for new, old in zip(evidence, evidence[1:], strict=False))
+    assert all(new.move.before == old.move.after for new, old in pairwise(evidence))
     assert (mastery.attempt_count, mastery.correct_count) == (7, 4)
 
 

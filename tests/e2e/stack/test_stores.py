@@ -1,9 +1,15 @@
 """The stores that tests use are real and answer."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import asyncpg
 import boto3
+import pytest
 import redis.asyncio
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from confluent_kafka import Consumer, Producer
 
 from tests.stores import S3, PostgresServer
@@ -58,7 +64,8 @@ def test_the_broker_gives_back_what_it_acknowledged(kafka_bootstrap: str) -> Non
     assert message.value() == b"1"
 
 
-def test_s3_keeps_an_object(s3: S3) -> None:
+@pytest.fixture
+def s3_client(s3: S3) -> Iterator["boto3.client"]:
     client = boto3.client(
         "s3",
         endpoint_url=s3.endpoint,
@@ -67,6 +74,47 @@ def test_s3_keeps_an_object(s3: S3) -> None:
         region_name=s3.region,
         config=Config(s3={"addressing_style": "path"}),
     )
-    client.put_object(Bucket=s3.bucket, Key="probe", Body=b"1")
-    assert client.get_object(Bucket=s3.bucket, Key="probe")["Body"].read() == b"1"
+    yield client
     client.close()
+
+
+def test_s3_keeps_an_object(s3: S3, s3_client: "boto3.client") -> None:
+    s3_client.put_object(Bucket=s3.bucket, Key="probe", Body=b"1")
+    assert s3_client.get_object(Bucket=s3.bucket, Key="probe")["Body"].read() == b"1"
+
+
+def test_s3_creates_only_what_is_not_there_when_asked_to(s3: S3, s3_client: "boto3.client") -> None:
+    s3_client.put_object(Bucket=s3.bucket, Key="once", Body=b"first", IfNoneMatch="*")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3_client.put_object(Bucket=s3.bucket, Key="once", Body=b"second", IfNoneMatch="*")
+    assert s3_client.get_object(Bucket=s3.bucket, Key="once")["Body"].read() == b"first"
+
+
+def test_s3_replaces_only_what_was_read_when_asked_to(s3: S3, s3_client: "boto3.client") -> None:
+    read = s3_client.put_object(Bucket=s3.bucket, Key="turn", Body=b"1")["ETag"]
+    s3_client.put_object(Bucket=s3.bucket, Key="turn", Body=b"2", IfMatch=read)
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3_client.put_object(Bucket=s3.bucket, Key="turn", Body=b"3", IfMatch=read)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3_client.put_object(Bucket=s3.bucket, Key="never", Body=b"1", IfMatch=read)
+    assert s3_client.get_object(Bucket=s3.bucket, Key="turn")["Body"].read() == b"2"
+
+
+def test_of_many_who_create_one_object_at_once_one_does(s3: S3, s3_client: "boto3.client") -> None:
+    def create(number: int) -> bool:
+        try:
+            s3_client.put_object(Bucket=s3.bucket, Key="race", Body=str(number).encode(), IfNoneMatch="*")
+        except ClientError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(create, range(24))) == 1
+
+
+def test_an_object_whose_description_was_not_written_before_a_kill_is_read_whole(
+    s3: S3, s3_client: "boto3.client", store_directory: Path
+) -> None:
+    s3_client.put_object(Bucket=s3.bucket, Key="kill", Body=b"short")
+    (store_directory / "objects" / s3.bucket / "kill").write_bytes(b"longer than before")
+    assert s3_client.get_object(Bucket=s3.bucket, Key="kill")["Body"].read() == b"longer than before"

@@ -66,11 +66,12 @@ def request(size: int = 1, decision_id: str = ID, learner: str = "ada", course: 
 def publications(draw: st.DrawFn) -> Publication:
     """Up to 8 skills without a cycle, up to 25 items of up to 3 skills, some skills without an item."""
     count = draw(st.integers(1, 8))
-    skills = tuple(
-        PublishedSkill(f"s{n}", f"Skill {n}", tuple(sorted(draw(st.sets(st.sampled_from([f"s{m}" for m in range(n)]), max_size=3)))) if n else ())
-        for n in range(count)
-    )
-    names = [each.id for each in skills]
+    names = [f"s{n}" for n in range(count)]
+
+    def before(n: int) -> tuple[str, ...]:
+        return tuple(sorted(draw(st.sets(st.sampled_from(names[:n]), max_size=3)))) if n else ()
+
+    skills = tuple(PublishedSkill(each, f"Skill {n}", before(n)) for n, each in enumerate(names))
     items = tuple(
         PublishedItem(f"item-{n}", 1, tuple(sorted(draw(st.sets(st.sampled_from(names), min_size=1, max_size=3)))))
         for n in range(draw(st.integers(1, 25)))

@@ -53,10 +53,12 @@ def test_with_all_candidates_recorded_the_propensities_of_the_first_place_sum_to
 
 @given(publications(), histories())
 def test_terms_are_shares_and_the_score_is_their_weighted_sum(made, updates: list[ProgressUpdate]) -> None:
-    for candidate in decided(made, LearnerState.new().after(updates), 5).candidates:
-        assert [each.kind for each in candidate.terms] == list(ReasonKind)
-        assert all(0 <= each.value <= 1 for each in candidate.terms)
-        assert candidate.score == pytest.approx(sum(each.contribution for each in candidate.terms))
+    decision = decided(made, LearnerState.new().after(updates), 5)
+    for candidate in decision.candidates:
+        terms = decision.terms(candidate)
+        assert [each.kind for each in terms] == list(ReasonKind)
+        assert all(0 <= each.value <= 1 for each in terms)
+        assert candidate.score == pytest.approx(sum(each.contribution for each in terms))
         assert 0 < candidate.predicted_correct < 1
 
 
@@ -122,7 +124,7 @@ def test_what_was_right_and_is_not_due_comes_last_but_one_and_the_recent_last() 
     state = LearnerState.new().after([update(1, "item-0"), update(2, "item-3"), update(3, "item-6", correct=False)])
     decision = decided(publication(), state, 4, now=NOW + timedelta(hours=1))
     # Of the four open items one is free; one, a third of them, counts as recent.
-    assert [each.item for each in decision.choices][0] == "item-9"
+    assert decision.choices[0].item == "item-9"
     assert {each.item for each in decision.choices[1:3]} == {"item-0", "item-3"}
     assert decision.choices[3].item == "item-6"
     assert dict(decision.constraints) == {"prerequisites": 8, "recency": 1, "exposure": 2}
@@ -160,8 +162,9 @@ def test_the_challenge_is_greatest_where_the_prediction_lies_in_the_target_band(
 
 
 def test_a_mastered_skill_has_nothing_left_to_grow() -> None:
-    candidates = decided(publication(3, ("a",)), learner_with(a=0.96)).candidates
-    assert {term.value for each in candidates for term in each.terms if term.kind is ReasonKind.GROWTH} == {0.0}
+    decision = decided(publication(3, ("a",)), learner_with(a=0.96))
+    terms = [term for each in decision.candidates for term in decision.terms(each)]
+    assert {each.value for each in terms if each.kind is ReasonKind.GROWTH} == {0.0}
 
 
 @given(histories(), st.floats(-3, 3), st.floats(0.1, 3))

@@ -50,7 +50,7 @@ def test_an_auditor_reads_everything_that_was_decided_with() -> None:
 def test_the_counterfactual_counts_who_would_have_gone_before() -> None:
     decision = a_decision(1)
     shown = next(each for each in decision.candidates if each.item == decision.choices[0].item)
-    top = max(shown.terms, key=lambda each: each.contribution)
+    top = max(decision.terms(shown), key=lambda each: each.contribution)
     before = sum(each.score > shown.score - top.contribution for each in decision.candidates if each is not shown)
     assert f"behind {before} of the {len(decision.candidates) - 1} " in explain(decision, Audience.AUDITOR).items[0].counterfactual
 

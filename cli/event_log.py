@@ -1,0 +1,199 @@
+"""The log of events as an operator sees it: what its topics hold, and the dead letters."""
+
+import importlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from google.protobuf import descriptor_pool, json_format, message_factory
+
+DEAD_LETTERS = ".dlq"
+_REPLAY_GROUP = "paideia-dlq"
+_SECONDS = 10.0
+# The end that a broker tells may lag behind what it has acknowledged, so reading ends with silence.
+_SILENCE_SECONDS = 1.0
+_BATCH = 500
+
+
+class LogFailed(Exception):
+    """The log did not do as asked; the text says what and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message. `sent_at` is the producer's clock."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    headers: Mapping[str, str]
+    sent_at: datetime
+
+    def content(self) -> dict[str, Any] | str:
+        """Returns the event in proto JSON, or its bytes in hexadecimal digits if nobody here knows its type."""
+        name = self.headers.get("ce_type", "")
+        try:
+            importlib.import_module(f"{name.rpartition('.')[0]}.events_pb2")
+            kind = descriptor_pool.Default().FindMessageTypeByName(name)
+            return json_format.MessageToDict(message_factory.GetMessageClass(kind).FromString(self.value))
+        except Exception:  # a foreign or broken message is still to be shown
+            return self.value.hex()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "key": self.key,
+            "sent_at": self.sent_at.isoformat(),
+            "headers": dict(self.headers),
+            "event": self.content(),
+        }
+
+
+def dead_letters_of(topic: str) -> str:
+    """Returns the dead-letter topic of a topic; that of a dead-letter topic is itself."""
+    return topic if topic.endswith(DEAD_LETTERS) else f"{topic}{DEAD_LETTERS}"
+
+
+class EventLog:
+    """A client of the broker. Every method raises LogFailed when the broker is away or there is no such topic."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._settings: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "socket.connection.setup.timeout.ms": 3_000,
+            "error_cb": lambda error: None,
+            "log_level": 0,
+        }
+        self._consumer = Consumer(
+            self._settings
+            | {
+                "group.id": _REPLAY_GROUP,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_uncommitted",
+                "fetch.wait.max.ms": 100,
+            }
+        )
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def topics(self) -> dict[str, int]:
+        """Returns the number of partitions of every topic."""
+        with _told("the broker does not answer"):
+            found = self._consumer.list_topics(timeout=_SECONDS).topics
+        return {name: len(each.partitions) for name, each in sorted(found.items()) if not name.startswith("__")}
+
+    def extent(self, topic: str) -> list[tuple[int, int]]:
+        """Returns the first offset and the one after the last, of every partition. The end may lag on some brokers."""
+        partitions = self.topics().get(topic)
+        if partitions is None:
+            raise LogFailed(f"there is no topic {topic}")
+        with _told(f"the extent of {topic} cannot be read"):
+            return [
+                self._consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=_SECONDS, cached=False)
+                for each in range(partitions)
+            ]
+
+    def read(self, *topics: str, last: int | None = None, follow: bool = False) -> Iterator[Entry]:
+        """Yields the messages of topics, each partition in order: all, or from about the `last` ones of each partition on."""
+        places = [
+            TopicPartition(topic, partition, low if last is None else max(low, high - last))
+            for topic in topics
+            for partition, (low, high) in enumerate(self.extent(topic))
+        ]
+        return self._read(places, follow)
+
+    def entry(self, topic: str, offset: int) -> Entry:
+        """Returns one message of a topic's first partition."""
+        self.extent(topic)
+        for found in self._read([TopicPartition(topic, 0, offset)], follow=False):
+            if found.offset == offset:
+                return found
+            break
+        raise LogFailed(f"there is no message {offset} in {topic}")
+
+    def replayed_up_to(self, topic: str) -> int:
+        """Returns the offset of the first dead letter that was not replayed with all others."""
+        with _told(f"what was replayed of {topic} cannot be read"):
+            offset: int = self._consumer.committed([TopicPartition(topic, 0)], timeout=_SECONDS)[0].offset
+        return max(0, offset)
+
+    def replay(self, letters: Iterable[Entry]) -> int:
+        """Sends dead letters to where they came from, as they were, and returns how many. Consumers count an event once."""
+        failures: list[KafkaError] = []
+        producer = Producer(self._settings | {"acks": "all", "message.timeout.ms": int(_SECONDS * 1000)})
+        count = 0
+        for letter in letters:
+            headers: list[tuple[str, str | bytes | None]] = [
+                (name, value) for name, value in letter.headers.items() if not name.startswith("dlq_")
+            ]
+            producer.produce(
+                letter.headers.get("dlq_topic") or letter.topic.removesuffix(DEAD_LETTERS),
+                letter.value,
+                letter.key,
+                headers=headers,
+                on_delivery=lambda error, message: failures.append(error) if error else None,
+            )
+            count += 1
+        producer.flush(_SECONDS)
+        if failures or len(producer):
+            raise LogFailed(f"not all were replayed: {failures[0].str() if failures else 'the broker does not answer'}")
+        return count
+
+    def mark_replayed(self, topic: str, offset: int) -> None:
+        """Remembers that every dead letter before `offset` was replayed."""
+        with _told("the broker did not remember what was replayed; replaying again is harmless"):
+            self._consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+
+    def _read(self, places: list[TopicPartition], follow: bool) -> Iterator[Entry]:
+        self._consumer.assign(places)
+        try:
+            heard = time.monotonic()
+            # The first messages may take as long as the connection does.
+            patience = _SILENCE_SECONDS * 2
+            while follow or time.monotonic() - heard < patience:
+                for message in self._consumer.consume(_BATCH, 0.2):
+                    if (error := message.error()) is not None:
+                        if error.retriable() or error.code() == KafkaError._PARTITION_EOF:
+                            continue
+                        raise LogFailed(error.str())
+                    heard, patience = time.monotonic(), _SILENCE_SECONDS
+                    yield _entry(message)
+        finally:
+            self._consumer.unassign()
+
+
+def _entry(message: Message) -> Entry:
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Entry(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=(message.key() or b"").decode(errors="replace"),
+        value=message.value() or b"",
+        headers={name: value.decode(errors="replace") if isinstance(value, bytes) else value or "" for name, value in pairs},
+        sent_at=datetime.fromtimestamp(max(0, message.timestamp()[1]) / 1000, UTC),
+    )
+
+
+class _told:  # noqa: N801  # reads as a word of the sentence it stands in
+    """Turns the client's errors into ours."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KafkaException):
+            raise LogFailed(f"{self._what}: {error.args[0].str() if error.args else error}") from error

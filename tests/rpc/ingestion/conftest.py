@@ -1,0 +1,44 @@
+"""Ingestion behind the real interceptors, into a log in memory."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from paideia.ingestion.v1.events_pb2 import LearningEvent
+from paideia.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub, add_IngestionServiceServicer_to_server
+
+from adapters.ingestion.memory import MemoryEventLog
+from domain.ingestion.use_cases.ingest_events import IngestEvents
+from domain.shared.clock import system_clock
+from services.ingestion.servicer import IngestionServicer
+from tests.rpc.serving import Calls, serving
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    stub: IngestionServiceStub
+    calls: Calls
+    log: MemoryEventLog[LearningEvent]
+
+
+@pytest.fixture
+async def ingestion() -> AsyncIterator[Ingestion]:
+    log: MemoryEventLog[LearningEvent] = MemoryEventLog()
+    servicer = IngestionServicer(IngestEvents(log, system_clock))
+    async with serving(lambda server: add_IngestionServiceServicer_to_server(servicer, server)) as calls:
+        yield Ingestion(IngestionServiceStub(calls.channel), calls, log)
+
+
+@pytest.fixture
+def attempt() -> Callable[..., LearningEvent]:
+    def make(learner: str = "ada") -> LearningEvent:
+        event = LearningEvent(id=str(uuid4()), learner=f"learners/{learner}")
+        event.occur_time.FromDatetime(datetime.now(UTC))
+        event.attempt.item = "items/half"
+        event.attempt.skills.append("skills/halves")
+        event.attempt.correct = True
+        return event
+
+    return make

@@ -1,0 +1,43 @@
+"""The scheduler behind the real interceptors, wired by its own container over memory, with one published course."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from dependency_injector import providers
+from paideia.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub, add_SchedulerServiceServicer_to_server
+
+from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, MemoryPublications, MemoryStore
+from services.scheduler.container import SchedulerContainer
+from tests.rpc.serving import Calls, serving
+from tests.unit.scheduler.making import NOW, publication
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    stub: SchedulerServiceStub
+    calls: Calls
+    container: SchedulerContainer
+
+    async def __call__(self, method: str, message: object, user: str = "ada", *roles: str) -> object:
+        return await getattr(self.stub, method)(message, metadata=self.calls.as_("north", user, *roles))
+
+    async def as_service(self, method: str, message: object) -> object:
+        return await getattr(self.stub, method)(message, metadata=self.calls.as_service("north", "assessment"))
+
+
+@pytest.fixture
+async def scheduler() -> AsyncIterator[Scheduler]:
+    source = MemoryPublications()
+    source.put("north", publication())
+    source.put("north", publication(0, course="empty"))
+    container = SchedulerContainer(
+        unit=providers.Factory(MemoryStore().unit),
+        hot=providers.Object(MemoryHotStates()),
+        source=providers.Object(source),
+        decisions=providers.Object(MemoryDecisionLog()),
+        clock=providers.Object(lambda: NOW),
+    )
+    servicer = container.servicer()
+    async with serving(lambda server: add_SchedulerServiceServicer_to_server(servicer, server)) as calls:
+        yield Scheduler(SchedulerServiceStub(calls.channel), calls, container)
