@@ -32,6 +32,10 @@ gen/.ready: .venv/.ready $(PROTOS)
 .PHONY: proto
 proto: gen/.ready ## generate the stubs from protos/
 
+.PHONY: generate
+generate: proto ## write the Envoy configurations, the OpenAPI document and the authorization table anew
+	$(BIN)/python envoy/generate.py --golden
+
 .PHONY: check
 check: proto ## lint, format, types, import contracts, protos, generated files, Envoy configuration
 	$(BIN)/buf lint
@@ -39,6 +43,7 @@ check: proto ## lint, format, types, import contracts, protos, generated files, 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=envoy:gen $(BIN)/mypy envoy/generate.py envoy/edge/*.py
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: test
@@ -60,3 +65,10 @@ run: proto ## start everything on this machine, load the sample course, and say 
 .PHONY: stop
 stop: ## stop what `make run` started; the data stays
 	@if [ -x $(BIN)/paideia ]; then $(BIN)/paideia down; else echo "nothing was running"; fi
+
+BENCHMARKS := $(sort $(wildcard benchmarks/[a-z]*.py))
+.PHONY: bench
+bench: proto ## measure every promise against its rival; JSON into benchmarks/results/
+	@mkdir -p benchmarks/results
+	@for each in $(BENCHMARKS); do name=$$(basename $$each .py); echo "$$name"; \
+	  $(BIN)/python $$each > benchmarks/results/$$name.json || exit 1; cat benchmarks/results/$$name.json; done

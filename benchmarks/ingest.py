@@ -13,6 +13,7 @@ and their ratios to `bare`. Promised: at least 100,000 events/s in memory and 0.
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import statistics
@@ -192,6 +193,7 @@ async def serve(bootstrap: str) -> None:
     await server.start()
     print(f"127.0.0.1:{port}", jwt.encode({"alg": "ES256", "kid": "benchmark"}, claims, key), flush=True)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    gc.freeze()  # as the host does
     await server.wait_for_termination()
 
 

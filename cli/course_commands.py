@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli.api import Api
@@ -55,11 +54,11 @@ def _read(course: str) -> CourseFiles:
         directory = COURSES / course
     if not directory.is_dir():
         known = ", ".join(sorted(each.name for each in COURSES.iterdir() if (each / "course.yaml").exists()))
-        fail(f"there is no directory {escape(course)}, and no course of that name comes with Paideia (there is {known})", WRONG)
+        fail(f"there is no directory {course}, and no course of that name comes with Paideia (there is {known})", WRONG)
     try:
         return read_course(directory)
     except CourseFaults as found:
-        fail("\n".join(escape(f"{directory}/{each}") for each in found.faults), WRONG)
+        fail("\n".join(f"{directory}/{each}" for each in found.faults), WRONG)
 
 
 def _report(files: CourseFiles, loaded: Loaded) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from cli.api import Api, CannotReach, Refused, find_access
 from stack.home import find_home
@@ -37,7 +38,7 @@ def with_platform(home: Path | None, work: Callable[[Api], Awaitable[Result]], p
 
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
-    Console(stderr=True).print(f"[red]{sentence}[/red]", highlight=False, markup=True)
+    Console(stderr=True).print(Text(sentence, style="red"), soft_wrap=True)
     raise typer.Exit(code)
 
 

@@ -58,6 +58,8 @@ def up(
         if foreground:
             from stack.__main__ import supervise
 
+            port = StackSettings.read(place).port_base
+            print(f"starting at http://127.0.0.1:{port}; `paideia status` shows how far it is, Ctrl-C stops it", file=sys.stderr)
             return supervise(place)
         record, started = _start(place, as_json)
     except (StackFailed, PartFailed, WrongSetting, OSError) as error:

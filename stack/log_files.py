@@ -41,21 +41,23 @@ class PartLog:
     def write(self, lines: list[bytes]) -> None:
         """Appends the lines that are not empty."""
         shown = [line for line in lines if line.strip()]
-        if not shown:
-            return
+        if shown:
+            self._append(shown)
+            self.last_line = _COLOURS.sub(b"", shown[-1]).decode(errors="replace").strip()[:500]
+
+    def _append(self, lines: list[bytes]) -> None:
         if self._file is None:
             self._file = self.path.open("ab")
         elif self._file.tell() > self.limit:
             self._file.close()
             self.path.replace(self.path.with_name(self.path.name + ".1"))
             self._file = self.path.open("ab")
-        self._file.write(b"".join(self._as_json(line) for line in shown))
+        self._file.write(b"".join(self._as_json(line) for line in lines))
         self._file.flush()
-        self.last_line = _COLOURS.sub(b"", shown[-1]).decode(errors="replace").strip()[:500]
 
     def say(self, message: str, **more: object) -> None:
         """Adds a line of the supervisor's own."""
-        self.write([orjson.dumps({"time": _now(), "part": self.part, "message": message, **more})])
+        self._append([orjson.dumps({"time": _now(), "part": self.part, "message": message, **more})])
 
     def close(self) -> None:
         if self._file is not None:

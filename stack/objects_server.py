@@ -7,6 +7,7 @@ write without looking makes a restarted broker begin every partition at zero aga
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 import uvicorn
@@ -14,13 +15,15 @@ from nanio.app import build_app  # type: ignore[import-untyped]
 from nanio.auth.credentials import EnvCredentialResolver  # type: ignore[import-untyped]
 from nanio.config import Settings  # type: ignore[import-untyped]
 from nanio.errors import NoSuchKey, PreconditionFailed, S3Error  # type: ignore[import-untyped]
-from nanio.storage.backend import ObjectInfo  # type: ignore[import-untyped]
+from nanio.storage.backend import ListResult, ObjectInfo  # type: ignore[import-untyped]
 from nanio.storage.filesystem import FilesystemStorage  # type: ignore[import-untyped]
 from nanio.storage.metadata import synthesize_metadata_from_stat  # type: ignore[import-untyped]
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_UNFINISHED = ".tmp."
 
 
 class SoundStorage(FilesystemStorage):  # type: ignore[misc]
@@ -29,6 +32,12 @@ class SoundStorage(FilesystemStorage):  # type: ignore[misc]
     def _read_or_synthesize_metadata(self, bucket: str, key: str, opath: Path) -> ObjectInfo:
         info = super()._read_or_synthesize_metadata(bucket, key, opath)
         return info if info.size == opath.stat().st_size else synthesize_metadata_from_stat(opath, key)
+
+    def list_objects(self, bucket: str, **options: Any) -> ListResult:
+        """Leaves out objects that are still being written: the broker takes every name in a listing for one of its own."""
+        listed: ListResult = super().list_objects(bucket, **options)
+        listed.contents[:] = [each for each in listed.contents if not each.key.rpartition("/")[2].startswith(_UNFINISHED)]
+        return listed
 
 
 class ConditionalWrites:

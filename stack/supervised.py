@@ -49,6 +49,8 @@ class SupervisedPart:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._was_ready = False
+        self._verdict = ""
+        """Why we killed this life of it."""
 
     async def run(self) -> None:
         """Runs the part until `stop`; a task until it succeeds."""
@@ -111,7 +113,7 @@ class SupervisedPart:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        self._process = process
+        self._process, self._verdict = process, ""
         born = ProcessId.of(process.pid)
         self.record.birth, self.record.started_at = born.birth if born else "", time.time()
         self._show("starting", pid=process.pid)
@@ -127,7 +129,7 @@ class SupervisedPart:
                 await asyncio.wait_for(following, 2)  # a grandchild may hold the pipe
         if self.part.runs_once and code == 0:
             return ""
-        return _how_it_ended(code, "" if self._was_ready else self._log.last_line)
+        return self._verdict or _how_it_ended(code, "" if self._was_ready else self._log.last_line)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Asks how it is for as long as it lives."""
@@ -145,7 +147,7 @@ class SupervisedPart:
             if health is not Health.SILENT:
                 heard = time.monotonic()
             elif time.monotonic() - heard > self._pace.silence:
-                self._log.say(f"{self.part.name} has not answered for {self._pace.silence:.0f} s and is restarted", level="error")
+                self._verdict = f"answered nothing for {self._pace.silence:.0f} s"
                 self._kill(process)
             self._became(health)
             await asyncio.sleep(self._until_next_question())

@@ -4,10 +4,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import stores
 from tests.e2e.platform import ROOT, Platform, running_platform
+
+# How long an example takes says more about the machine's other work than about the code.
+hypothesis.settings.register_profile("paideia", deadline=None)
+hypothesis.settings.load_profile("paideia")
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,6 @@ class Coalescer(Generic[T, R]):
         queue = self._waiting[key]
         try:
             while queue:
-                # One turn of the loop: requests that have arrived but were not read yet come along, at no cost when there are none.
-                await asyncio.sleep(0)
                 await self._settle(key, [queue.popleft() for _ in range(min(len(queue), self._most))])
         finally:
             del self._waiting[key]

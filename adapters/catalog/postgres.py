@@ -85,7 +85,7 @@ class PostgresSkills(SkillRepository):
                 "prerequisites": list(each.prerequisites),
                 "created_at": each.created_at,
             }
-            for each in new
+            for each in sorted(new, key=_by_id)
         ]
         statement = insert_or_skip(skills).on_conflict_do_nothing().returning(skills.c.id)
         return frozenset((await self._connection.execute(statement, rows)).scalars())
@@ -136,7 +136,7 @@ class PostgresItems(ItemRepository):
     async def add(self, new: Sequence[Item]) -> frozenset[str]:
         rows = [
             {"organization_id": self._organization, "id": each.id, "revision": each.revision, "created_at": each.created_at}
-            for each in new
+            for each in sorted(new, key=_by_id)
         ]
         statement = insert_or_skip(items).on_conflict_do_nothing().returning(items.c.id)
         added = frozenset((await self._connection.execute(statement, rows)).scalars()) if rows else frozenset()
@@ -335,6 +335,11 @@ class PostgresCatalogUnit(PostgresUnit, CatalogUnit):
         self.courses = PostgresCourses(self.connection, self._organization)
         self.publications = PostgresPublications(self.connection, self._organization)
         self.events = PostgresEvents(self.connection, self._organization)
+
+
+def _by_id(thing: Skill | Item) -> str:
+    """Rows are inserted in one order by everybody, so that overlapping batches wait for each other and never in a circle."""
+    return thing.id
 
 
 def _newest_number(course_id: str) -> Any:

@@ -29,8 +29,10 @@ class AsyncpgUnit:
     async def commit(self) -> None:
         try:
             await self.connection.execute("COMMIT")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise translated(error) from error
+        except BaseException as error:
+            # Cancelled or broken in the middle, its transaction must not leak to the connection's next user.
+            self.connection.terminate()
+            raise (translated(error) if isinstance(error, Exception) else error) from error
         finally:
             self._active = False
 

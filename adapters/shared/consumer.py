@@ -19,7 +19,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from prometheus_client import Counter, Gauge, Histogram
 
-from adapters.shared.kafka import KafkaProducer, LogUnavailable, Record
+from adapters.shared.kafka import BrokerTrouble, KafkaProducer, LogUnavailable, Record
 from adapters.shared.topics import dead_letters_of, ensure_topics
 from domain.shared.errors import Unavailable
 from domain.shared.trace import continued, current_traceparent, trace_id
@@ -259,6 +259,7 @@ class _Session:
         self._positions: dict[tuple[str, int], int] = {}
         self._commit_at = 0.0
         self.joined = False
+        self._trouble = BrokerTrouble(group)
         self._consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -279,11 +280,12 @@ class _Session:
                 "fetch.error.backoff.ms": 200,
                 "retry.backoff.ms": 50,
                 "retry.backoff.max.ms": 500,
-                "reconnect.backoff.ms": 50,
-                "reconnect.backoff.max.ms": 500,
+                "reconnect.backoff.ms": 100,
+                "reconnect.backoff.max.ms": 1_000,
                 "topic.metadata.refresh.interval.ms": 10_000,
-                "log.connection.close": False,
-                "error_cb": self._note,
+                # Its own log repeats every failed attempt to connect; BrokerTrouble tells each fault now and then.
+                "log_level": 2,
+                "error_cb": self._trouble,
             },
             logger=log,
         )
@@ -329,7 +331,7 @@ class _Session:
             return True
         if error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
             raise KafkaException(error)
-        self._note(error)
+        self._trouble(error)
         return False
 
     def _assigned(self, consumer: object, partitions: Sequence[TopicPartition]) -> None:
@@ -344,9 +346,6 @@ class _Session:
     def _lost(self, consumer: object, partitions: Sequence[TopicPartition]) -> None:
         self._owned = set()
         self.joined = False
-
-    def _note(self, error: KafkaError) -> None:
-        log.warning("trouble with the broker", group=self._group, error=error.str())
 
 
 def _message(message: "confluent_kafka.Message") -> Message:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, timedelta
 from time import monotonic
-from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -25,6 +24,7 @@ _UNDER_WAY_SECONDS = 0.001
 _IDLE_SECONDS = 1.0
 _ANSWER_SECONDS = 1.5
 _SLICE = 1_000
+_TROUBLE_SECONDS = 10.0
 _ANY_PARTITION = -1
 _NOW = 0
 _BUFFERED_MESSAGES = 100_000
@@ -72,6 +72,19 @@ def record_of(envelope: EventEnvelope) -> Record:
         envelope.payload,
         event_headers(envelope.id, time, envelope.type, source, envelope.organization, envelope.traceparent),
     )
+
+
+class BrokerTrouble:
+    """Logs what librdkafka says of its broker: the same fault of the same client once in ten seconds, for it repeats every attempt."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self._silent_until: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        if monotonic() >= self._silent_until.get(error.code(), 0.0):
+            self._silent_until[error.code()] = monotonic() + _TROUBLE_SECONDS
+            log.warning("trouble with the broker", client=self._client, error=error.str())
 
 
 class CircuitBreaker:
@@ -161,13 +174,14 @@ class KafkaProducer:
                 "request.timeout.ms": min(5_000, int(self._timeout * 1000)),
                 "retry.backoff.ms": 50,
                 "retry.backoff.max.ms": 500,
-                "reconnect.backoff.ms": 50,
-                "reconnect.backoff.max.ms": 500,
+                "reconnect.backoff.ms": 100,
+                "reconnect.backoff.max.ms": 1_000,
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "queue.buffering.max.messages": _BUFFERED_MESSAGES,
                 "queue.buffering.max.kbytes": _BUFFERED_KILOBYTES,
-                "log.connection.close": False,
-                "error_cb": _log_error,
+                # Its own log repeats every failed attempt to connect; BrokerTrouble tells each fault now and then.
+                "log_level": 2,
+                "error_cb": BrokerTrouble(client_id),
             },
             logger=log,
         )
@@ -255,8 +269,3 @@ class KafkaProducer:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-
-
-def _log_error(error: Any) -> None:
-    # Every fault that matters also comes as a delivery report; this one says why.
-    log.warning("trouble with the broker", error=error.str())

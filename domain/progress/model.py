@@ -21,6 +21,7 @@ MOST_SKILLS: Final = 20
 MOST_HINTS: Final = 100
 MOST_REVISIONS: Final = 2**63 - 1
 LONGEST_RESPONSE: Final = timedelta(hours=24)
+_NEW_MEAN: Final = bkt.estimate(bkt.new_skill()).mean
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # The door holds clients' clocks to minutes; here a day's grace keeps an answer from being lost to a skewed server.
 AHEAD: Final = timedelta(days=1)
@@ -66,8 +67,8 @@ class Answer:
                 chosen_id(value, name)
             except InvalidInput as error:
                 found.extend(error.violations)
-        for value, name in ((self.id, "id"), (self.decision or self.id, "attempt.decision")):
-            must(_is_canonical(value), name, "must be a UUID in lower case with hyphens")
+        must(_is_canonical(self.id), "id", "must be a UUID in lower case with hyphens")
+        must(not self.decision or _is_canonical(self.decision), "attempt.decision", "must name a UUID")
         must(1 <= len(self.skills) <= MOST_SKILLS, "attempt.skills", f"must be 1 to {MOST_SKILLS} skills")
         must(len(set(self.skills)) == len(self.skills), "attempt.skills", "must not name a skill twice")
         must(0 <= self.score <= 1, "attempt.score", "must be in [0, 1]")
@@ -147,7 +148,7 @@ class SkillMastery:
 class SkillState:
     """What is kept of one learner's skill from attempt to attempt. `mastery` is None before the first."""
 
-    knowledge: bkt.State
+    knowledge: bkt.State = field(default_factory=bkt.new_skill)
     deviation: Gaussian = NEW_DEVIATION
     mastery: SkillMastery | None = None
 
@@ -169,7 +170,7 @@ class SkillState:
 
     @property
     def mean(self) -> float:
-        return (self.mastery.estimate if self.mastery else bkt.estimate(self.knowledge)).mean
+        return self.mastery.estimate.mean if self.mastery else _NEW_MEAN
 
 
 @dataclass(frozen=True, slots=True)

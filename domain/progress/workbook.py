@@ -20,7 +20,7 @@ from domain.psychometrics.response_model import ItemEvidence, Lesson
 
 _REPEATED = Outcome(Verdict.REPEATED, reason=Verdict.REPEATED.value)
 _CONFLICT = Outcome(Verdict.CONFLICT, reason=Verdict.CONFLICT.value)
-_NEW_SKILL = SkillState(bkt.new_skill())
+_NEW_SKILL = SkillState()
 _NEW_COURSE = CourseState()
 _NEW_ITEM = ItemEvidence()
 
@@ -29,9 +29,9 @@ class Workbook:
     """Counts answers one after the other and collects what has to be saved.
 
     What was loaded: `counts` (attempts of each learner so far), `counted` (the fingerprint of each attempt id counted before), `courses`
-    by (learner, course), `skills` by (learner, skill), and `items`. What to save, each only if it was touched: `attempts`, `updates`,
-    `fingerprints` by attempt id,
-    `new_counts`, `new_courses`, `new_skills`, and `gained`, the evidence to ADD to each item, whoever else adds to it meanwhile.
+    by (learner, course), `skills` by (learner, skill), and `items`. What to save, each only if it was touched: `attempts`, their
+    `fingerprints` by id, `updates`, `new_counts`, `new_courses`, `new_skills`, and `gained`: the evidence to ADD to each item, whoever else
+    adds to it meanwhile.
     """
 
     def __init__(

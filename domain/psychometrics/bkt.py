@@ -2,11 +2,11 @@
 
 The model is Corbett and Anderson's (1995, "Knowledge tracing: modeling the acquisition of procedural knowledge"): a skill is mastered
 or not; it is mastered at the start with probability `prior`, is learnt at each attempt with `learn`, and shows through `guess`
-(right though not mastered) and `slip` (wrong though mastered). Nobody knows these four for a new skill and a new learner, so a learner's
-state is a small ensemble: 32 parameter sets spread evenly over the plausible ranges, each with its own P(mastered) and the posterior
-weight that the learner's answers so far give it. The reported mean is the ensemble's, that is P(mastered) with the parameters integrated
-out; the 90 % interval runs from the 5 % to the 95 % point of P(mastered) over the parameter sets. It is wide before the first answer and
-narrows as answers tell.
+(right though not mastered) and `slip` (wrong though mastered). Nobody knows these four for a new skill and a new learner, so a
+learner's state is a small ensemble: 32 parameter sets spread evenly over the plausible ranges, each with its own P(mastered) and the
+posterior weight that the learner's answers so far give it, kept as one joint distribution. The reported mean is the ensemble's, that is
+P(mastered) with the parameters integrated out; the 90 % interval runs from the 5 % to the 95 % point of P(mastered) over the parameter
+sets. It is wide before the first answer and narrows as answers tell.
 
 An item with several skills is conjunctive, a noisy AND: whoever misses one of its skills can only guess. Given the others' means, each
 skill's posterior is exact, so a wrong answer is charged to the skills that are least likely mastered and a right one is credited to all
@@ -24,12 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 State: TypeAlias = NDArray[np.float32]
-"""Shape (2, 32): P(mastered) under each parameter set, and the weight of the set. Never changed in place."""
+"""Shape (2, 32): the joint probability of each parameter set and of the skill being mastered (row 0) or not (row 1); sums to 1.
+Never changed in place."""
 
 VERSION: Final = "bkt-1"
 _SETS: Final = 32
 _CERTAIN: Final = 0.999
-_LEAST_WEIGHT: Final = 1e-6
+_LEAST: Final = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,11 @@ PARAMETERS: Final = Parameters(
     guess=_spread(5, 0.05, 0.35),
     slip=_spread(7, 0.02, 0.2),
 )
-_SHOW: Final = 1 - PARAMETERS.slip - PARAMETERS.guess
-_NEW: Final[State] = np.stack([PARAMETERS.prior, np.full(_SETS, 1 / _SETS, dtype=np.float32)])
+_NEW: Final[State] = np.asarray(np.stack([PARAMETERS.prior, 1 - PARAMETERS.prior]) / _SETS, dtype=np.float32)
+# P(right) by parameter set for who has mastered the skill and who has not: if all other skills of the item are mastered, it is the sum.
+_GUESS: Final[State] = np.stack([PARAMETERS.guess, PARAMETERS.guess])
+_SHOW: Final[State] = np.stack([1 - PARAMETERS.slip - PARAMETERS.guess, np.zeros(_SETS, dtype=np.float32)])
+_RIGHT_ALONE: Final[State] = _GUESS + _SHOW
 
 
 def new_skill() -> State:
@@ -89,29 +93,25 @@ def observe(states: Sequence[State], score: float) -> list[State]:
     `score` is the share of the full score, in [0, 1]. The order of the skills does not matter. Takes the same time however many
     answers came before.
     """
-    stacked = np.stack(states)
-    known, weight = stacked[:, 0], stacked[:, 1]
-    shown = PARAMETERS.guess + _SHOW * _others(known, weight)  # P(right | this skill mastered), per skill and set
-    by_known, by_unknown = weight * known, weight * (1 - known)
-    right = (by_known * shown + by_unknown * PARAMETERS.guess).sum(axis=1, keepdims=True)
+    joint = np.array(states)
+    right_if = _RIGHT_ALONE if len(states) == 1 else _GUESS + _SHOW * _others(joint)
+    right = (joint * right_if).sum(axis=(1, 2), keepdims=True)
     credit, blame = score / right, (1 - score) / (1 - right)
-    by_known *= blame + (credit - blame) * shown
-    by_unknown *= blame + (credit - blame) * PARAMETERS.guess
-    after = np.empty_like(stacked)
-    weight = by_known + by_unknown
-    known = by_known / weight
+    joint *= blame + (credit - blame) * right_if
+    known, unknown = joint[:, 0], joint[:, 1]
+    learnt = unknown * PARAMETERS.learn
+    known += learnt
+    unknown -= learnt
     # A skill never becomes so certain, nor a parameter set so unlikely, that later answers could not change it.
-    np.minimum(known + (1 - known) * PARAMETERS.learn, _CERTAIN, out=after[:, 0])
-    weight = np.maximum(weight, _LEAST_WEIGHT)
-    after[:, 1] = weight / weight.sum(axis=1, keepdims=True)
-    return list(after)
+    np.maximum(unknown, known * (1 / _CERTAIN - 1), out=unknown)
+    np.maximum(joint, _LEAST, out=joint)
+    joint /= joint.sum(axis=(1, 2), keepdims=True)
+    return list(joint)
 
 
-def _others(known: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """P(every other skill of the item is mastered), a column with a row a skill."""
-    if len(known) == 1:
-        return np.ones((1, 1), dtype=np.float32)
-    means = (known * weight).sum(axis=1, keepdims=True)
+def _others(joint: NDArray[np.float32]) -> NDArray[np.float32]:
+    """P(every other skill of the item is mastered), for each of its skills."""
+    means = joint[:, :1].sum(axis=2, keepdims=True)
     return np.asarray(means.prod() / means)
 
 
@@ -120,9 +120,10 @@ def estimate(state: State) -> Estimate:
 
     The ends are quantiles of the ensemble: each parameter set stands at the middle of its share of the weight.
     """
-    known, weight = state
-    mean = float(known @ weight)
+    weight = state[0] + state[1]
+    known = state[0] / weight
+    mean = min(float(state[0].sum()), _CERTAIN)
     order = known.argsort()
     ranked, share = known[order], weight[order]
     lower, upper = np.interp((0.05, 0.95), share.cumsum() - share / 2, ranked).tolist()
-    return Estimate(min(mean, _CERTAIN), min(lower, mean), min(max(upper, mean), 1.0))
+    return Estimate(mean, min(lower, mean), max(upper, mean))

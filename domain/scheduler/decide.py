@@ -8,13 +8,13 @@ from random import Random
 
 import numpy as np
 
-from domain.scheduler.model import Candidate, Choice, Decision, DecisionRequest, ReasonKind, SkillSnapshot
+from domain.scheduler.model import KINDS, Candidate, Choice, Decision, DecisionRequest, SkillSnapshot
 from domain.scheduler.policy import Policy
 from domain.scheduler.pool import Flags, Floats, Indexes, Pool
 from domain.scheduler.reasons import ChosenView, reason
 from domain.scheduler.sampling import draw, softmax_weights
 from domain.scheduler.scoring import History, Scores, SkillView, scored
-from domain.scheduler.state import LearnerState, key_of
+from domain.scheduler.state import ITEM, LearnerState, key_of
 
 NO_ITEMS = "This course has no items yet."
 
@@ -47,11 +47,11 @@ def decide(
     scores = scored(pool, difficulties.values, state, skills, history, policy)
     held = _Held.of(pool, scores, history, state, policy, now.timestamp())
     stages = _stages(scores, held)
-    drawn, first_weights = _drawn(stages, policy, request)
-    terms = _Candidates(pool, scores, history)
-    candidates = _candidates(stages[0][1], first_weights, terms, [item for item, _ in drawn], policy)
+    drawn, propensities = _drawn(stages, policy, request)
+    makers = _Candidates(pool, scores, history)
+    candidates = _candidates(stages[0], propensities, makers, [item for item, _ in drawn], policy)
     weights = policy.weights.in_order()
-    choices = [_choice(pool, history, skills, candidates[item], weights, item, terms.row(item), p, now) for item, p in drawn]
+    choices = [_choice(pool, history, skills, candidates[item], weights, item, makers.row(item), p, now) for item, p in drawn]
     shown_skills = sorted({skill for item, _ in drawn for skill in pool.skills_of(item)})
     return _record(
         pool,
@@ -93,39 +93,40 @@ class _Held:
         return cls(exposure, recency, (("prerequisites", closed), ("recency", len(recency)), ("exposure", len(exposure))))
 
 
-def _stages(scores: Scores, held: _Held) -> list[tuple[str, Floats, int]]:
-    """Returns the sets of candidates in the order in which they are used up, each as scores (-inf outside the set) and a size.
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Candidates that are drawn from together: their positions in the pool, ascending, and their scores. `name` says what was relaxed."""
+
+    name: str
+    at: Indexes
+    scores: Floats
+
+
+def _stages(scores: Scores, held: _Held) -> list[_Stage]:
+    """Returns the candidates in the order in which they are used up.
 
     Prerequisites are never relaxed. When the free items run out, first those that are not due yet come back, then the recent ones.
     """
     free = scores.total.copy()
     free[held.exposure] = -np.inf
     free[held.recency] = -np.inf
-    open_items = int(np.count_nonzero(scores.total > -np.inf))
-    stages = [("", free, open_items - len(held.exposure) - len(held.recency))]
-    for name, items in (("exposure_relaxed", held.exposure), ("recency_relaxed", held.recency)):
-        only = np.full(len(free), -np.inf) if len(items) else free
-        only[items] = scores.total[items]
-        stages.append((name, only, len(items)))
-    return [stage for stage in stages if stage[2]]
+    relaxed = (("exposure_relaxed", np.sort(held.exposure)), ("recency_relaxed", np.sort(held.recency)))
+    sets = (("", np.flatnonzero(free > -np.inf)), *relaxed)
+    return [_Stage(name, at, scores.total[at]) for name, at in sets if len(at)]
 
 
-def _drawn(
-    stages: Sequence[tuple[str, Floats, int]], policy: Policy, request: DecisionRequest
-) -> tuple[list[tuple[int, float]], Floats]:
-    """Returns the items shown with their propensities, and the weights of the first stage."""
+def _drawn(stages: Sequence[_Stage], policy: Policy, request: DecisionRequest) -> tuple[list[tuple[int, float]], Floats]:
+    """Returns the positions of the items shown with their propensities, and the propensities of the first stage for the first place."""
     random = Random(seed_of(request.id)).random  # noqa: S311  # it has to be reproducible, not secret
     drawn: list[tuple[int, float]] = []
-    first: Floats | None = None
-    for _, scores, size in stages:
+    first = softmax_weights(stages[0].scores, policy.temperature)
+    for stage in stages:
         if len(drawn) == request.size:
             break
-        weights = softmax_weights(scores, policy.temperature)
-        first = weights if first is None else first
-        drawn += draw(weights, min(size, request.size - len(drawn)), random)
-    if first is None:
-        raise ValueError("a pool with items has an open item")
-    return drawn, first
+        weights = first if stage is stages[0] else softmax_weights(stage.scores, policy.temperature)
+        found = draw(weights, min(len(weights), request.size - len(drawn)), random)
+        drawn += [(int(stage.at[index]), propensity) for index, propensity in found]
+    return drawn, first / first.sum()
 
 
 class _Candidates:
@@ -141,7 +142,7 @@ class _Candidates:
         row = int(self._row_of[item])
         return None if row < 0 else row
 
-    def candidates(self, items: Sequence[int], propensities: Floats) -> list[Candidate]:
+    def candidates(self, items: Sequence[int], propensities: Sequence[float]) -> list[Candidate]:
         """Returns the records of the items at these positions."""
         scores, at = self._scores, np.array(items, dtype=np.intp)
         rows = self._row_of[at].tolist()
@@ -154,29 +155,32 @@ class _Candidates:
         )
         predicted = 1.0 / (1.0 + np.exp(-scores.logits[at]))
         names = (self._pool.items[item] for item in items)
-        return list(map(Candidate, names, scores.total[at].tolist(), values, predicted.tolist(), propensities[at].tolist()))
+        return list(map(Candidate, names, scores.total[at].tolist(), values, predicted.tolist(), propensities))
 
 
 def _candidates(
-    free: Floats, weights: Floats, terms: _Candidates, shown: Sequence[int], policy: Policy
+    first: _Stage, propensities: Floats, makers: _Candidates, shown: Sequence[int], policy: Policy
 ) -> dict[int, Candidate]:
-    """Returns the best candidates and the shown ones by position, best first."""
-    kept = {*best(free, policy.recorded).tolist(), *shown}
-    at = list(kept)
-    found = dict(zip(at, terms.candidates(at, weights / weights.sum()), strict=True))
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1].score, pair[1].item)))
+    """Returns the best candidates of the first stage and the shown ones by position, best first."""
+    top = best(first.scores, policy.recorded)
+    chances = dict(zip(first.at[top].tolist(), propensities[top].tolist(), strict=True))
+    for item in shown:
+        if item not in chances:
+            index = int(np.searchsorted(first.at, item))
+            here = index < len(first.at) and first.at[index] == item
+            chances[item] = float(propensities[index]) if here else 0.0
+    made = dict(zip(chances, makers.candidates(list(chances), list(chances.values())), strict=True))
+    return dict(sorted(made.items(), key=lambda pair: (-pair[1].score, pair[1].item)))
 
 
 def best(scores: Floats, count: int) -> Indexes:
-    """Returns the positions of the `count` greatest scores above -inf, in no order, of equals those that come first."""
-    found = np.flatnonzero(scores > -np.inf)
-    if len(found) <= count:
-        return found
-    values = scores[found]
-    # Whole groups of items tie; a selection among the values is quick with ties, one among positions is not.
-    least = np.partition(values, -count)[-count]
-    above = found[values > least]
-    return np.concatenate([above, found[values == least][: count - len(above)]])
+    """Returns the indexes of the `count` greatest scores, in no order; of equals those that come first."""
+    if len(scores) <= count:
+        return np.arange(len(scores))
+    # Whole groups of items tie; a selection among the values is quick with ties, one among indexes is not.
+    least = np.partition(scores, -count)[-count]
+    above = np.flatnonzero(scores > least)
+    return np.concatenate([above, np.flatnonzero(scores == least)[: count - len(above)]])
 
 
 def _choice(
@@ -190,13 +194,14 @@ def _choice(
     propensity: float,
     now: datetime,
 ) -> Choice:
-    kind = max(zip(candidate.values, weights, ReasonKind, strict=True), key=lambda term: term[0] * term[1])[2]
+    kind = max(zip(candidate.values, weights, KINDS, strict=True), key=lambda term: term[0] * term[1])[2]
     attempts, correct, last, passed = 0, 0, None, False
     if row is not None:
-        known = history.items[row]
-        attempts, correct, passed = int(known["attempts"]), int(known["correct"]), bool(known["passed"])
-        last = datetime.fromtimestamp(float(known["answered_at"]), UTC)
-    weakest = min(pool.skills_of(item), key=lambda skill: (skills.means[skill], skill))
+        known = dict(zip(ITEM.names or (), history.items[row].item(), strict=True))
+        attempts, correct, passed = known["attempts"], known["correct"], bool(known["passed"])
+        last = datetime.fromtimestamp(known["answered_at"], UTC)
+    own = pool.skills_of(item)
+    weakest = own[int(skills.means[list(own)].argmin())] if len(own) > 1 else own[0]
     view = ChosenView(
         title=pool.skills[weakest].title,
         mean=float(skills.means[weakest]),
@@ -207,7 +212,7 @@ def _choice(
     return Choice(
         item=pool.items[item],
         revision=pool.revisions[item],
-        skills=tuple(pool.skills[skill].id for skill in pool.skills_of(item)),
+        skills=tuple([pool.skills[skill].id for skill in own]),
         propensity=propensity,
         predicted_correct=candidate.predicted_correct,
         reason=reason(kind, view, now),
@@ -235,7 +240,7 @@ def _fallbacks(
     difficulties: Difficulties,
     drawn: Sequence[tuple[int, float]],
     shown_skills: Sequence[int],
-    stages: Sequence[tuple[str, Floats, int]],
+    stages: Sequence[_Stage],
 ) -> tuple[str, ...]:
     """Returns what was missing for the shown items and what stood in for it."""
     items = [item for item, _ in drawn]
@@ -247,10 +252,10 @@ def _fallbacks(
     if not difficulties.known[items].all():
         found.append("difficulty_unknown")
     used = 0
-    for name, _, size in stages:
-        if name and used < len(items):
-            found.append(name)
-        used += size
+    for stage in stages:
+        if stage.name and used < len(items):
+            found.append(stage.name)
+        used += len(stage.at)
     return tuple(found)
 
 

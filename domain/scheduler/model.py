@@ -91,6 +91,9 @@ class ReasonKind(StrEnum):
     NOVELTY = "novelty"
 
 
+KINDS = tuple(ReasonKind)
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """`value` is in [0, 1]; the score is the sum of value times weight."""
@@ -179,7 +182,7 @@ class Decision:
 
     def terms(self, candidate: Candidate) -> tuple[Term, ...]:
         """Returns the terms of one of its candidates."""
-        return tuple(map(Term, ReasonKind, candidate.values, self.weights))
+        return tuple(map(Term, KINDS, candidate.values, self.weights))
 
     def answers(self, request: DecisionRequest) -> bool:
         """Whether it was made for just this request."""

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from math import log
 
-from domain.scheduler.model import ReasonKind
-
 
 def logit(probability: float) -> float:
     return log(probability / (1.0 - probability))
@@ -25,7 +23,7 @@ class Weights:
 
     def in_order(self) -> tuple[float, ...]:
         """Returns the weights in the order of ReasonKind."""
-        return tuple(getattr(self, kind.value) for kind in ReasonKind)
+        return (self.review, self.growth, self.challenge, self.novelty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Policy:
     skill_gain: float = 1.5
     skill_evidence: float = 4.0
     novelty_days: float = 7.0
-    recorded: int = 20
+    recorded: int = 12
 
     def __post_init__(self) -> None:
         if self.temperature < 0.005:  # below it, the weight of the worst candidate would vanish in double precision

@@ -45,8 +45,8 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """`group_skills[group_starts[g]:group_starts[g + 1]]` are the skills of group g; `lock_groups` and `lock_skills` pair each group
-    with the skills that must be mastered before it is open."""
+    """`group_skills[group_starts[g]:group_starts[g + 1]]` are the skills of group g, as `skill_sets[g]` are; `lock_groups` and
+    `lock_skills` pair each group with the skills that must be mastered before it is open."""
 
     course: str
     number: int
@@ -61,11 +61,11 @@ class Pool:
     group_sizes: Indexes
     lock_groups: Indexes
     lock_skills: Indexes
+    skill_sets: tuple[tuple[int, ...], ...]
 
     def skills_of(self, item: int) -> tuple[int, ...]:
         """Returns the indexes of the skills of an item."""
-        start, end = self.group_starts[self.item_groups[item] : self.item_groups[item] + 2]
-        return tuple(self.group_skills[start:end].tolist())
+        return self.skill_sets[self.item_groups[item]]
 
 
 def compiled(publication: Publication) -> Pool:
@@ -93,6 +93,7 @@ def compiled(publication: Publication) -> Pool:
         group_sizes=np.bincount(item_groups, minlength=len(groups)).astype(np.intp),
         lock_groups=np.array([group for group, _ in locks], dtype=np.intp),
         lock_skills=np.array([skill for _, skill in locks], dtype=np.intp),
+        skill_sets=tuple(groups),
     )
 
 

@@ -20,7 +20,15 @@ def context_cluster(settings: Settings, context: str, service: str) -> Config:
         "typed_extension_protocol_options": {
             _PROTOCOL_OPTIONS: typed(
                 _PROTOCOL_OPTIONS,
-                explicit_http_config={"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}},
+                # Several processes may share a port, and a connection stays with one of them: more connections, renewed now and
+                # then, spread the work.
+                common_http_protocol_options={"max_requests_per_connection": 20_000},
+                explicit_http_config={
+                    "http2_protocol_options": {
+                        "max_concurrent_streams": 32,
+                        "connection_keepalive": {"interval": "30s", "timeout": "5s"},
+                    }
+                },
             )
         },
         "health_checks": [

@@ -20,6 +20,7 @@ _SKEW_SECONDS = 30
 _JWKS_SECONDS = 10
 # How many users' buckets are remembered; the one not seen for longest is forgotten first.
 _REMEMBERED_USERS = 50_000
+_REMEMBERED_TOKENS = 20_000
 _LARGEST_ANSWER = 16 << 20
 _STAFF = ("TEACHER", "AUTHOR", "ADMIN", "OPERATOR")
 
@@ -97,6 +98,8 @@ def token() -> Config:
                 "payload_in_metadata": "payload",
                 "clock_skew_seconds": _SKEW_SECONDS,
                 "require_expiration": True,
+                # A token is verified once, then known until it expires; the services verify it as well.
+                "jwt_cache_config": {"jwt_cache_size": _REMEMBERED_TOKENS},
                 "remote_jwks": {
                     "http_uri": {
                         "uri": "http://identity/.well-known/jwks.json",

@@ -1,5 +1,7 @@
 """The one place where refusals become gRPC statuses (and, through Envoy, REST answers)."""
 
+from math import ceil
+
 import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
@@ -32,7 +34,9 @@ _CODES: tuple[tuple[type[DomainError], grpc.StatusCode], ...] = (
     (LimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
 )
-STATUS_DETAILS_KEY = "grpc-status-details-bin"
+_MOST_VIOLATIONS = 100
+LONGEST_MESSAGE = 1000
+"""Characters: statuses travel in headers, which are bounded."""
 
 
 def code_of(error: DomainError) -> grpc.StatusCode:
@@ -47,7 +51,7 @@ def status_of(error: DomainError) -> status_pb2.Status:
             error_details_pb2.BadRequest(
                 field_violations=[
                     error_details_pb2.BadRequest.FieldViolation(field=each.field, description=each.description)
-                    for each in error.violations[:100]  # statuses travel in headers, which are bounded
+                    for each in error.violations[:_MOST_VIOLATIONS]
                 ]
             )
         )
@@ -55,7 +59,15 @@ def status_of(error: DomainError) -> status_pb2.Status:
         delay = Duration()
         delay.FromTimedelta(error.retry_after)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return status(code_of(error), error.message[:1000], details)
+    return status(code_of(error), error.message[:LONGEST_MESSAGE], details)
+
+
+def trailers_of(error: DomainError) -> tuple[tuple[str, str | bytes], ...]:
+    """Returns the trailing metadata of a refusal: the whole status, and for REST callers the Retry-After header."""
+    details = ("grpc-status-details-bin", status_of(error).SerializeToString())
+    if isinstance(error, LimitReached | Unavailable):
+        return details, ("retry-after", str(ceil(error.retry_after.total_seconds())))
+    return (details,)
 
 
 def status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:

@@ -26,6 +26,6 @@ def _cursor(token: str) -> tuple[str, ...]:
         cursor = orjson.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
     except (binascii.Error, orjson.JSONDecodeError, UnicodeEncodeError):
         cursor = None
-    if not isinstance(cursor, list) or not cursor or not all(isinstance(each, str) for each in cursor):
+    if not isinstance(cursor, list) or not cursor or not all(isinstance(each, str) and "\0" not in each for each in cursor):
         raise InvalidInput.of("page_token", "must be the next_page_token of the page before, unchanged")
     return tuple(cursor)

@@ -22,7 +22,7 @@ from domain.shared.errors import DomainError, InvalidInput, Unauthenticated
 from domain.shared.ids import canonical_uuid
 from domain.shared.trace import continued, current_traceparent, trace_id
 from services.shared.call import current_caller
-from services.shared.errors import STATUS_DETAILS_KEY, code_of, status_of
+from services.shared.errors import LONGEST_MESSAGE, code_of, trailers_of
 from services.shared.idempotency import RequestLedger, fingerprint_of
 from services.shared.rules import Rule
 
@@ -182,8 +182,7 @@ class _Call:
             return await act()
         except DomainError as error:
             code = code_of(error)
-            status = status_of(error)
-            await context.abort(code, status.message, ((STATUS_DETAILS_KEY, status.SerializeToString()),))
+            await context.abort(code, error.message[:LONGEST_MESSAGE], trailers_of(error))
         except (asyncio.CancelledError, grpc.aio.AbortError):
             if code is grpc.StatusCode.OK:
                 code = grpc.StatusCode.CANCELLED

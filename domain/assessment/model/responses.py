@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from domain.assessment.model.answers import Answer
 from domain.assessment.model.grading import Grade
@@ -10,6 +10,8 @@ from domain.assessment.model.items import Body, Item
 from domain.shared.errors import FieldViolation, InvalidInput, NotAllowedNow, NotFound, RequestIdReused
 from domain.shared.ids import canonical_uuid
 
+# Older than any answer that anybody may still submit; progress counts none from before.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FURTHEST_AHEAD = timedelta(minutes=5)
 LONGEST_RESPONSE_TIME = timedelta(hours=24)
 
@@ -46,8 +48,8 @@ class Submission:
     def check_times(self, now: datetime) -> None:
         """Raises InvalidInput if the learner cannot have answered then, or taken so long."""
         faults = []
-        if self.answered_at is not None and self.answered_at > now + FURTHEST_AHEAD:
-            faults.append(FieldViolation("answer_time", "must be at most 5 minutes ahead of now"))
+        if self.answered_at is not None and not EARLIEST <= self.answered_at <= now + FURTHEST_AHEAD:
+            faults.append(FieldViolation("answer_time", "must be after 1999 and at most 5 minutes ahead of now"))
         if self.response_time is not None and not timedelta(0) <= self.response_time <= LONGEST_RESPONSE_TIME:
             faults.append(FieldViolation("response_time", "must be between 0 and 24 hours"))
         if faults:

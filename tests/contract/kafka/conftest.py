@@ -98,10 +98,13 @@ class MortalBroker:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self) -> None:
+    def _spawn(self) -> None:
         with self._log.open("ab") as output:
             start = launch(self.part.command(), signal.SIGTERM)
             self._process = subprocess.Popen(**start, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+
+    async def start(self) -> None:
+        self._spawn()
 
         async def answers() -> bool:
             return await self.part.probe() is Health.READY

@@ -1,5 +1,6 @@
 """Makes the messages of the scheduler's rpc tests."""
 
+from dataclasses import dataclass
 from uuid import uuid4
 
 from google.protobuf.duration_pb2 import Duration
@@ -8,6 +9,15 @@ from paideia.progress.v1.events_pb2 import ProgressUpdated, SkillState
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
 from tests.unit.scheduler.making import ID, NOW
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a consumer reads of a message of the log."""
+
+    value: bytes
+    organization: str = "north"
+
 
 OTHER = "11111111-2222-4333-8444-555555555555"
 

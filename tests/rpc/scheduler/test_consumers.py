@@ -1,18 +1,10 @@
-from dataclasses import dataclass
-
 import pytest
 from google.protobuf.message import DecodeError
 from paideia.catalog.v1.events_pb2 import CoursePublished
 
 from domain.shared.errors import InvalidInput
-from tests.rpc.scheduler.making import updated
+from tests.rpc.scheduler.making import Message, updated
 from tests.unit.scheduler.making import publication
-
-
-@dataclass(frozen=True)
-class Message:
-    value: bytes
-    organization: str = "north"
 
 
 async def test_updates_from_the_log_are_durable_each_once_in_its_organization(scheduler) -> None:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -80,6 +80,7 @@ async def test_the_same_request_id_with_another_body_is_refused(world, change):
         ({"answer": None}, "answer"),
         ({"answer": NumericAnswer("1")}, "answer.numeric"),
         ({"answered_at": NOW + timedelta(minutes=5, seconds=1)}, "answer_time"),
+        ({"answered_at": datetime(1999, 12, 31, tzinfo=UTC)}, "answer_time"),
         ({"response_time": timedelta(seconds=-1)}, "response_time"),
         ({"response_time": timedelta(hours=24, seconds=1)}, "response_time"),
     ],

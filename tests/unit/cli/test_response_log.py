@@ -72,7 +72,9 @@ def test_a_byte_order_mark_and_extra_columns_do_no_harm(file: Path) -> None:
 
 
 def test_times_order_as_positions_do(file: Path) -> None:
-    log = read(file, "learner,occurred_at,item,skills,correct\nada,2026-02-01T10:00:00+01:00,x,s,1\nada,2026-02-01T08:00:00Z,y,s,0\n")
+    log = read(
+        file, "learner,occurred_at,item,skills,correct\nada,2026-02-01T10:00:00+01:00,x,s,1\nada,2026-02-01T08:00:00Z,y,s,0\n"
+    )
     assert [each.item for each in log.answers["ada"]] == ["y", "x"]
 
 

@@ -127,6 +127,7 @@ async def test_a_part_that_answers_nothing_any_more_is_restarted(home: Home) -> 
         part = record.parts["store"]
         health["now"] = Health.SILENT
         await until(lambda: part.state == "failed")
+        assert "answered nothing" in part.error
         health["now"] = Health.READY
         await until(lambda: part.restarts == 1 and part.state == "ready")
 
@@ -161,7 +162,7 @@ async def test_a_task_is_repeated_until_it_succeeds_and_then_done_for_good(home:
 async def test_a_part_that_never_starts_fails_the_stack_with_its_own_last_words_and_leaves_nothing_running(home: Home) -> None:
     record = record_of(home)
     dies = "import sys; print('port is taken'); sys.exit(3)"
-    parts = [Script("store"), Script("host", dies, after=("store",), answers=lambda: Health.SILENT)]
+    parts = [Script("store"), Script("host", dies, after=("store",), answers=lambda: Health.NOT_READY)]
     with pytest.raises(StackFailed, match=r"host does not start: it ended with code 3: port is taken; see .*host\.log"):
         await Supervisor(parts, home, record, 20, QUICK).run()
     assert record.state == "failed"

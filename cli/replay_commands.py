@@ -19,6 +19,8 @@ from cli.replay.accounting import account_for, counted_twice, prediction_report,
 from cli.replay.preparation import prepare
 from cli.replay.response_log import BadRow, ResponseLog, UnreadableLog, read_response_log
 from cli.replay.sending import Sent, send
+from cli.stack_commands import HomeOption, JsonOption
+from stack.home import find_home
 
 
 class Door(StrEnum):
@@ -32,7 +34,7 @@ _SHOWN_ROWS = 20
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(replay)
+    app.command(rich_help_panel="Courses and practice")(replay)
 
 
 def replay(
@@ -44,8 +46,8 @@ def replay(
     ] = Door.REST,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Learners (rest, grpc) or batches (events) at a time.")] = 16,
     course: Annotated[str, typer.Option(help="Course to put the answers into; by default named after the file.")] = "",
-    home: Annotated[Path, typer.Option(envvar="PAIDEIA_HOME", help="Where the stack keeps its data.")] = Path(".paideia"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Send a log of real answers through the platform and account for every one.
 
@@ -81,7 +83,7 @@ def replay(
         raise typer.Exit(BAD_ROWS)
 
 
-async def _replay(log: ResponseLog, course: str, via: Door, concurrency: int, home: Path, console: Console) -> Json:
+async def _replay(log: ResponseLog, course: str, via: Door, concurrency: int, home: Path | None, console: Console) -> Json:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -90,7 +92,7 @@ async def _replay(log: ResponseLog, course: str, via: Door, concurrency: int, ho
         console=console,
         transient=True,
     )
-    async with Api(find_access(home), connections=max(32, concurrency)) as api:
+    async with Api(find_access(find_home(home).path), connections=max(32, concurrency)) as api:
         with progress:
             preparing = progress.add_task("preparing learners and items", total=len(log.answers) + len(log.skills_of))
             await prepare(api, log, course, lambda count: progress.advance(preparing, count))

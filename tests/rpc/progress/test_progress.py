@@ -1,0 +1,286 @@
+"""Progress over a real channel, behind the real interceptors, with in-memory adapters."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc import StatusCode
+from grpc.aio import AioRpcError
+from grpc_status.rpc_status import from_call
+from paideia.ingestion.v1 import events_pb2 as ingestion_pb
+from paideia.progress.v1 import progress_service_pb2 as pb
+from paideia.progress.v1.progress_service_pb2_grpc import ProgressServiceStub, add_ProgressServiceServicer_to_server
+
+from adapters.progress.kafka import progress_updated
+from adapters.progress.memory import MemoryProgress
+from domain.progress.use_cases.get_attempt import GetAttempt
+from domain.progress.use_cases.get_mastery import GetMastery
+from domain.progress.use_cases.get_skill_mastery import GetSkillMastery
+from domain.progress.use_cases.list_attempts import ListAttempts
+from domain.progress.use_cases.list_skill_masteries import ListSkillMasteries
+from domain.progress.use_cases.record_attempts import RecordAttempts
+from services.progress.group_commit import GroupCommit
+from services.progress.servicer import ProgressServicer
+from tests.rpc.serving import Calls, serving
+
+NOW = datetime(2026, 9, 1, 8, 30, 15, 123456, tzinfo=UTC)
+Metadata = tuple[tuple[str, str], ...]
+ADA = Calls.as_()
+TEACHER = Calls.as_("north", "tess", "TEACHER")
+SERVICE = Calls.as_service()
+UNKNOWN = str(UUID(int=1))
+
+
+@dataclass(frozen=True)
+class Progress:
+    stub: ProgressServiceStub
+    store: MemoryProgress
+
+    async def call(self, method: str, request: Message, metadata: Metadata) -> Message:
+        answer: Message = await getattr(self.stub, method)(request, metadata=metadata, timeout=10)
+        return answer
+
+    async def record(self, *events: ingestion_pb.LearningEvent, metadata: Metadata = SERVICE) -> list[pb.RecordOutcome]:
+        answer = await self.stub.RecordAttempts(pb.RecordAttemptsRequest(events=events), metadata=metadata, timeout=10)
+        return list(answer.outcomes)
+
+
+@pytest.fixture
+async def progress() -> AsyncIterator[Progress]:
+    store = MemoryProgress()
+    servicer = ProgressServicer(
+        GroupCommit(RecordAttempts(store.unit, lambda: NOW)),
+        GetMastery(store.unit),
+        GetSkillMastery(store.unit),
+        GetAttempt(store.unit),
+        ListAttempts(store.unit),
+        ListSkillMasteries(store.unit),
+        progress_updated,
+    )
+    async with serving(lambda server: add_ProgressServiceServicer_to_server(servicer, server)) as calls:
+        yield Progress(ProgressServiceStub(calls.channel), store)
+
+
+def event(learner: str = "ada", item: str = "half", *skills: str, correct: bool = True) -> ingestion_pb.LearningEvent:
+    told = ingestion_pb.LearningEvent(
+        id=str(uuid4()),
+        learner=f"learners/{learner}",
+        course="courses/fractions",
+        attempt=ingestion_pb.Attempt(
+            item=f"items/{item}", skills=[f"skills/{each}" for each in skills or ("add",)], correct=correct
+        ),
+    )
+    told.occur_time.FromDatetime(NOW)
+    return told
+
+
+async def test_an_answer_is_counted_and_read_back(progress: Progress) -> None:
+    told = event("ada", "half", "add", "simplify")
+    told.attempt.response_time.FromTimedelta(timedelta(seconds=2.5))
+    told.attempt.decision = f"decisions/{UNKNOWN}"
+    told.attempt.item_revision = 4
+    told.attempt.hints_revealed = 1
+    [outcome] = await progress.record(told)
+    assert outcome.verdict == pb.RECORD_VERDICT_COUNTED
+    assert outcome.update.sequence == 1
+    assert [each.skill for each in outcome.update.skills] == ["skills/add", "skills/simplify"]
+    name = f"learners/ada/attempts/{told.id}"
+    attempt = await progress.stub.GetAttempt(pb.GetAttemptRequest(name=name), metadata=ADA)
+    assert attempt.name == outcome.update.attempt == name
+    assert attempt.predicted_correct == outcome.update.predicted_correct
+    assert 0 < attempt.predicted_correct < 1
+    assert (attempt.course, attempt.item, list(attempt.skills)) == (told.course, told.attempt.item, list(told.attempt.skills))
+    assert (attempt.score, attempt.correct, attempt.hints_revealed, attempt.item_revision) == (1, True, 1, 4)
+    assert attempt.response_time == told.attempt.response_time
+    assert attempt.answer_time == told.occur_time
+    assert attempt.decision == told.attempt.decision
+    assert attempt.model_version
+
+
+async def test_each_event_gets_its_own_verdict(progress: Progress) -> None:
+    good, other = event(), event()
+    page = ingestion_pb.LearningEvent(id=str(uuid4()), learner="learners/ada", page_view=ingestion_pb.PageView(page="x"))
+    untimed = event()
+    untimed.ClearField("occur_time")
+    endless = event()
+    endless.occur_time.seconds = 2**62
+    nan = event()
+    nan.attempt.score = float("nan")
+    altered = ingestion_pb.LearningEvent.FromString(good.SerializeToString())
+    altered.attempt.correct = False
+    outcomes = await progress.record(good, page, untimed, endless, nan, altered, good, other)
+    assert [each.verdict for each in outcomes] == [
+        pb.RECORD_VERDICT_COUNTED,
+        pb.RECORD_VERDICT_REFUSED,
+        pb.RECORD_VERDICT_REFUSED,
+        pb.RECORD_VERDICT_REFUSED,
+        pb.RECORD_VERDICT_REFUSED,
+        pb.RECORD_VERDICT_CONFLICT,
+        pb.RECORD_VERDICT_REPEATED,
+        pb.RECORD_VERDICT_COUNTED,
+    ]
+    assert [each.reason.split(":")[0] for each in outcomes[1:5]] == ["attempt", "occur_time", "occur_time", "attempt.score"]
+    assert all(each.HasField("update") == (each.verdict == pb.RECORD_VERDICT_COUNTED) for each in outcomes)
+
+
+async def test_mastery_shows_skills_abilities_and_the_evidence(progress: Progress) -> None:
+    told = [event("ada", f"i{place}", "add", correct=place != 2) for place in range(25)]
+    await progress.record(*told)
+    mastery = await progress.stub.GetMastery(pb.GetMasteryRequest(learner="learners/ada"), metadata=ADA)
+    [row] = mastery.skills
+    assert mastery.attempt_count == row.attempt_count == 25
+    assert row.correct_count == 24
+    assert row.lower <= row.mean <= row.upper
+    assert not row.evidence
+    assert [each.course for each in mastery.abilities] == ["courses/fractions"]
+    assert mastery.abilities[0].standard_error > 0
+    skill = await progress.stub.GetSkillMastery(pb.GetSkillMasteryRequest(name=row.name), metadata=ADA)
+    assert len(skill.evidence) == 20
+    assert skill.evidence[0].attempt == f"learners/ada/attempts/{told[-1].id}"
+    assert skill.evidence[0].mean_after == skill.mean == row.mean
+
+
+async def test_a_learner_who_never_answered_has_an_empty_mastery(progress: Progress) -> None:
+    mastery = await progress.stub.GetMastery(pb.GetMasteryRequest(learner="learners/bob"), metadata=TEACHER)
+    assert mastery == pb.Mastery(learner="learners/bob")
+
+
+async def test_attempts_are_listed_page_by_page(progress: Progress) -> None:
+    await progress.record(event("bob"), event(), event(), event("bob"), event())
+    request = pb.ListAttemptsRequest(parent="learners/-", page_size=2, course="courses/fractions")
+    seen: list[tuple[str, int]] = []
+    while True:
+        page = await progress.stub.ListAttempts(request, metadata=TEACHER)
+        seen += [(each.name.split("/")[1], each.sequence) for each in page.attempts]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert seen == [("ada", 1), ("ada", 2), ("ada", 3), ("bob", 1), ("bob", 2)]
+    own = await progress.stub.ListAttempts(pb.ListAttemptsRequest(parent="learners/ada"), metadata=ADA)
+    assert len(own.attempts) == 3
+
+
+async def test_masteries_of_a_course_are_listed_page_by_page(progress: Progress) -> None:
+    await progress.record(event("bob", "half", "simplify", "add"), event())
+    request = pb.ListSkillMasteriesRequest(course="courses/fractions", page_size=2)
+    first = await progress.stub.ListSkillMasteries(request, metadata=TEACHER)
+    request.page_token = first.next_page_token
+    rest = await progress.stub.ListSkillMasteries(request, metadata=TEACHER)
+    names = [each.name for each in (*first.masteries, *rest.masteries)]
+    assert names == ["learners/ada/skills/add", "learners/bob/skills/add", "learners/bob/skills/simplify"]
+    assert not rest.next_page_token
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "metadata", "code", "field"),
+    [
+        ("RecordAttempts", pb.RecordAttemptsRequest(), SERVICE, StatusCode.INVALID_ARGUMENT, "events"),
+        ("RecordAttempts", pb.RecordAttemptsRequest(events=[event()] * 1001), SERVICE, StatusCode.INVALID_ARGUMENT, "events"),
+        ("RecordAttempts", pb.RecordAttemptsRequest(events=[event()]), TEACHER, StatusCode.PERMISSION_DENIED, ""),
+        ("RecordAttempts", pb.RecordAttemptsRequest(events=[event()]), (), StatusCode.UNAUTHENTICATED, ""),
+        ("GetMastery", pb.GetMasteryRequest(), TEACHER, StatusCode.INVALID_ARGUMENT, "learner"),
+        ("GetMastery", pb.GetMasteryRequest(learner="users/ada"), TEACHER, StatusCode.INVALID_ARGUMENT, "learner"),
+        ("GetMastery", pb.GetMasteryRequest(learner="learners/a b"), TEACHER, StatusCode.INVALID_ARGUMENT, "learner"),
+        ("GetMastery", pb.GetMasteryRequest(learner="learners/bob"), ADA, StatusCode.NOT_FOUND, ""),
+        (
+            "GetMastery",
+            pb.GetMasteryRequest(learner="learners/ada"),
+            Calls.as_("north", "al", "AUTHOR"),
+            StatusCode.PERMISSION_DENIED,
+            "",
+        ),
+        ("GetSkillMastery", pb.GetSkillMasteryRequest(name="learners/ada"), ADA, StatusCode.INVALID_ARGUMENT, "name"),
+        ("GetSkillMastery", pb.GetSkillMasteryRequest(name="learners/ada/skills/never"), ADA, StatusCode.NOT_FOUND, ""),
+        ("GetSkillMastery", pb.GetSkillMasteryRequest(name="learners/bob/skills/add"), ADA, StatusCode.NOT_FOUND, ""),
+        ("GetAttempt", pb.GetAttemptRequest(name="learners/ada/attempts/7"), ADA, StatusCode.INVALID_ARGUMENT, "name"),
+        ("GetAttempt", pb.GetAttemptRequest(name=f"learners/ada/attempts/{UNKNOWN}"), ADA, StatusCode.NOT_FOUND, ""),
+        ("GetAttempt", pb.GetAttemptRequest(name=f"learners/bob/attempts/{UNKNOWN}"), ADA, StatusCode.NOT_FOUND, ""),
+        ("ListAttempts", pb.ListAttemptsRequest(parent="learners"), TEACHER, StatusCode.INVALID_ARGUMENT, "parent"),
+        ("ListAttempts", pb.ListAttemptsRequest(parent="learners/-"), ADA, StatusCode.NOT_FOUND, ""),
+        (
+            "ListAttempts",
+            pb.ListAttemptsRequest(parent="learners/ada", page_size=-1),
+            ADA,
+            StatusCode.INVALID_ARGUMENT,
+            "page_size",
+        ),
+        (
+            "ListAttempts",
+            pb.ListAttemptsRequest(parent="learners/ada", page_token="x"),
+            ADA,
+            StatusCode.INVALID_ARGUMENT,
+            "page_token",
+        ),
+        (
+            "ListAttempts",
+            pb.ListAttemptsRequest(parent="learners/ada", page_token="WyJhIl0="),
+            ADA,
+            StatusCode.INVALID_ARGUMENT,
+            "page_token",
+        ),
+        (
+            "ListAttempts",
+            pb.ListAttemptsRequest(parent="learners/ada", course="fractions"),
+            ADA,
+            StatusCode.INVALID_ARGUMENT,
+            "course",
+        ),
+        ("ListSkillMasteries", pb.ListSkillMasteriesRequest(), TEACHER, StatusCode.INVALID_ARGUMENT, "course"),
+        (
+            "ListSkillMasteries",
+            pb.ListSkillMasteriesRequest(course="courses/x", page_size=-1),
+            TEACHER,
+            StatusCode.INVALID_ARGUMENT,
+            "page_size",
+        ),
+        ("ListSkillMasteries", pb.ListSkillMasteriesRequest(course="courses/x"), ADA, StatusCode.PERMISSION_DENIED, ""),
+    ],
+)
+async def test_refusals(
+    progress: Progress, method: str, request_: Message, metadata: Metadata, code: StatusCode, field: str
+) -> None:
+    with pytest.raises(AioRpcError) as refusal:
+        await progress.call(method, request_, metadata)
+    assert refusal.value.code() is code
+    named = error_details_pb2.BadRequest()
+    status = from_call(refusal.value)
+    assert status is not None
+    for detail in status.details:
+        detail.Unpack(named)
+    assert [each.field for each in named.field_violations] == ([field] if field else [])
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("GetAttempt", pb.GetAttemptRequest(name="learners/ada/attempts/{id}")),
+        ("GetSkillMastery", pb.GetSkillMasteryRequest(name="learners/ada/skills/add")),
+    ],
+)
+async def test_another_organization_finds_nothing(progress: Progress, method: str, request_: Message) -> None:
+    told = event()
+    await progress.record(told)
+    request = type(request_)(name=request_.name.replace("{id}", told.id))  # type: ignore[attr-defined]
+    assert await progress.call(method, request, TEACHER)
+    with pytest.raises(AioRpcError) as refusal:
+        await progress.call(method, request, Calls.as_("south", "tess", "TEACHER"))
+    assert refusal.value.code() is StatusCode.NOT_FOUND
+    empty = await progress.stub.ListAttempts(
+        pb.ListAttemptsRequest(parent="learners/-"), metadata=Calls.as_("south", "tess", "TEACHER")
+    )
+    assert not empty.attempts
+
+
+async def test_times_are_kept_to_the_microsecond(progress: Progress) -> None:
+    told = event()
+    told.occur_time.CopyFrom(Timestamp(seconds=1_600_000_000, nanos=123_456_789))
+    await progress.record(told)
+    attempt = await progress.stub.GetAttempt(pb.GetAttemptRequest(name=f"learners/ada/attempts/{told.id}"), metadata=ADA)
+    assert attempt.answer_time.nanos == 123_456_000
+    again = await progress.record(told)
+    assert again[0].verdict == pb.RECORD_VERDICT_REPEATED

@@ -1,0 +1,124 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.progress.model import MODEL_VERSION, Answer, Verdict
+from domain.progress.workbook import Workbook
+
+NOW = datetime(2026, 9, 1, 8, 30, tzinfo=UTC)
+SKILLS = ("add", "simplify", "compare")
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[Answer]:
+    told = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["ada", "bob", "eve"]),
+                st.sampled_from(["fractions", ""]),
+                st.integers(0, 3),
+                st.lists(st.sampled_from(SKILLS), min_size=1, max_size=3, unique=True),
+                st.sampled_from([0.0, 0.4, 1.0]),
+            ),
+            max_size=30,
+        )
+    )
+    return [
+        Answer(
+            str(UUID(int=place)), learner, course, f"i{item}", tuple(skills), score, score == 1, NOW + timedelta(seconds=place)
+        )
+        for place, (learner, course, item, skills, score) in enumerate(told)
+    ]
+
+
+def empty() -> Workbook:
+    return Workbook({}, {}, {}, {}, {})
+
+
+def counted(answers: list[Answer]) -> Workbook:
+    workbook = empty()
+    for each in answers:
+        workbook.count(each, NOW)
+    return workbook
+
+
+def carried_on(workbook: Workbook) -> Workbook:
+    """What the next batch would load after this one was saved to an empty store."""
+    return Workbook(workbook.new_counts, workbook.fingerprints, workbook.new_courses, workbook.new_skills, workbook.gained)
+
+
+@given(batches())
+def test_every_answer_counts_once_and_every_skill_of_it_moves(answers: list[Answer]) -> None:
+    workbook = empty()
+    for each in answers:
+        outcome = workbook.count(each, NOW)
+        assert outcome.verdict is Verdict.COUNTED
+        assert outcome.update is not None
+        attempt = outcome.update.attempt
+        assert [move.skill for move in attempt.moves] == list(each.skills)
+        assert [mastery.estimate.mean for mastery in outcome.update.skills] == [move.after for move in attempt.moves]
+        assert 0 < attempt.predicted < 1
+        assert attempt.model_version == MODEL_VERSION
+        assert outcome.update.ability.course == each.course
+    for (learner, skill), state in workbook.new_skills.items():
+        moved = [each for each in answers if each.learner == learner and skill in each.skills]
+        assert state.mastery is not None
+        assert state.mastery.attempt_count == len(moved)
+        assert state.mastery.correct_count == sum(each.correct for each in moved)
+        assert state.mastery.last_answered_at == moved[-1].answered_at
+
+
+@given(batches())
+def test_counting_again_changes_nothing(answers: list[Answer]) -> None:
+    again = carried_on(counted(answers))
+    assert {again.count(each, NOW).verdict for each in answers} <= {Verdict.REPEATED}
+    assert not again.attempts
+    assert not again.gained
+    assert not again.new_skills
+
+
+@given(batches(), st.integers(0, 30))
+def test_a_learners_sequence_goes_on_from_batch_to_batch(answers: list[Answer], cut: int) -> None:
+    first = counted(answers[:cut])
+    second = carried_on(first)
+    for each in answers[cut:]:
+        second.count(each, NOW)
+    attempts = first.attempts + second.attempts
+    for learner in ("ada", "bob", "eve"):
+        sequences = [each.sequence for each in attempts if each.answer.learner == learner]
+        assert sequences == list(range(1, len(sequences) + 1))
+
+
+@given(batches(), st.integers(0, 30))
+def test_two_batches_come_to_the_same_as_one(answers: list[Answer], cut: int) -> None:
+    whole = counted(answers)
+    second = carried_on(counted(answers[:cut]))
+    for each in answers[cut:]:
+        second.count(each, NOW)
+    for one, other in zip(whole.updates[min(cut, len(answers)) :], second.updates, strict=True):
+        assert one.skills == other.skills
+        assert one.attempt.predicted == pytest.approx(other.attempt.predicted)
+
+
+@given(batches())
+def test_mastery_does_not_depend_on_how_learners_interleave(answers: list[Answer]) -> None:
+    by_learner = sorted(answers, key=lambda each: each.learner)  # a stable sort keeps each learner's own order
+    one, other = counted(answers), counted(by_learner)
+    assert one.new_skills.keys() == other.new_skills.keys()
+    for key, state in one.new_skills.items():
+        assert state.mastery == other.new_skills[key].mastery
+
+
+def test_the_same_id_with_another_content_is_a_conflict_and_changes_nothing() -> None:
+    told = Answer(str(UUID(int=1)), "ada", "", "half", ("add",), 1.0, True, NOW)
+    other = Answer(told.id, "ada", "", "half", ("add",), 0.0, False, NOW)
+    workbook = empty()
+    assert [workbook.count(each, NOW).verdict for each in (told, other, told)] == [
+        Verdict.COUNTED,
+        Verdict.CONFLICT,
+        Verdict.REPEATED,
+    ]
+    assert len(workbook.attempts) == 1
