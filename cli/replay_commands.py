@@ -67,14 +67,14 @@ def replay(
         first: BaseException = failures
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
-        console.print(f"[red]{first}[/red]", highlight=False)
+        console.print(f"[red]{first}[/red]", highlight=False, soft_wrap=True)
         raise typer.Exit(CANNOT) from None
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
         _show(report, Console())
     for row in log.bad_rows[:_SHOWN_ROWS]:
-        console.print(f"[yellow]line {row.line}[/yellow] {row.problem}", highlight=False)
+        console.print(f"[yellow]line {row.line}[/yellow] {row.problem}", highlight=False, soft_wrap=True)
     if len(log.bad_rows) > _SHOWN_ROWS:
         console.print(f"… and {len(log.bad_rows) - _SHOWN_ROWS} more bad rows; --json lists them all")
     if report["lost"] or report["duplicated"] or report["refused"]:

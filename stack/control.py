@@ -18,6 +18,8 @@ Show = Callable[[StackRecord], None]
 _STOP_SECONDS = 90.0
 _PATIENCE_SECONDS = 5.0
 _RUNNING = ("ready", "degraded")
+_left_running: list[subprocess.Popen[bytes]] = []
+"""Supervisors outlive this process on purpose; a Popen that is dropped would complain that its child still runs."""
 LOST_THE_RACE = 3
 """Exit code of a supervisor that found another one in its place."""
 
@@ -86,7 +88,7 @@ def _start(home: Home) -> subprocess.Popen[bytes]:
     home.create()
     environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join((str(CHECKOUT), str(CHECKOUT / "gen")))}
     with _output(home).open("wb") as output:
-        return subprocess.Popen(
+        supervisor = subprocess.Popen(
             [sys.executable, "-m", "stack", str(home.path)],
             env=environment,
             cwd="/",
@@ -95,6 +97,8 @@ def _start(home: Home) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _left_running.append(supervisor)
+    return supervisor
 
 
 def _output(home: Home) -> Path:
