@@ -252,7 +252,9 @@ def main() -> None:
         name: round(rpc["bare"]["server_cpu_us_per_call"] / rpc[name]["server_cpu_us_per_call"], 3)
         for name in ("empty", "real_1000", "real_10000")
     }
-    result["ratio_of_10000_items_to_1000"] = round(rpc["real_1000"]["calls_per_second"] / rpc["real_10000"]["calls_per_second"], 3)
+    result["ratio_of_10000_items_to_1000"] = round(
+        rpc["real_1000"]["calls_per_second"] / rpc["real_10000"]["calls_per_second"], 3
+    )
     json.dump(result, sys.stdout, indent=2)
     print()
 

@@ -70,7 +70,10 @@ def _candidate_message(candidate: Candidate, weights: Sequence[float]) -> pb.Can
     return pb.Candidate(
         item=f"items/{candidate.item}",
         score=candidate.score,
-        terms=[pb.Term(kind=kind, value=value, weight=w) for kind, value, w in zip(_KINDS_IN_ORDER, candidate.values, weights, strict=True)],
+        terms=[
+            pb.Term(kind=kind, value=value, weight=w)
+            for kind, value, w in zip(_KINDS_IN_ORDER, candidate.values, weights, strict=True)
+        ],
         predicted_correct=candidate.predicted_correct,
         propensity=candidate.propensity,
     )

@@ -76,9 +76,7 @@ class _Held:
     counts: tuple[tuple[str, int], ...]
 
     @classmethod
-    def of(
-        cls, pool: Pool, scores: Scores, history: History, state: LearnerState, policy: Policy, now: float
-    ) -> "_Held":
+    def of(cls, pool: Pool, scores: Scores, history: History, state: LearnerState, policy: Policy, now: float) -> "_Held":
         open_items = int(pool.group_sizes[scores.open_groups].sum())
         length = min(policy.recency, open_items // 3)
         _, last = pool.item_index.find(state.recent[len(state.recent) - min(length, len(state.recent)) :])
@@ -291,5 +289,3 @@ def _record(
         fallbacks=fallbacks,
         empty_reason=empty_reason,
     )
-
-

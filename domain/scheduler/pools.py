@@ -22,12 +22,19 @@ TRUST = timedelta(seconds=3)
 
 @dataclass(slots=True)
 class HeldPool:
-    """A pool with what changes beside it."""
+    """A pool with what changes beside it: when its difficulties were read, and when which number was looked for last."""
 
     pool: Pool
     difficulties: Difficulties
     refreshed_at: datetime
     checked_at: datetime
+    looked_for: int = 0
+
+    def serves(self, known_number: int | None, now: datetime) -> bool:
+        """Whether it may be served without a look at the stores. A number that could not be found is looked for again after a while."""
+        if known_number is not None and self.pool.number >= known_number:
+            return True
+        return now - self.checked_at <= TRUST and (known_number or 0) <= self.looked_for
 
 
 @dataclass(slots=True)
@@ -50,9 +57,10 @@ class Pools:
         key = (organization, course)
         held = self._held.get(key)
         now = self.clock()
-        if held is None or (held.pool.number < known_number if known_number is not None else now - held.checked_at > TRUST):
+        if held is None or not held.serves(known_number, now):
             held = await self._single_flight(key, known_number or 1)
-        self._held.move_to_end(key)
+        elif len(self._held) > 1:
+            self._held.move_to_end(key)
         if now - held.refreshed_at > REFRESH:
             held.refreshed_at = now  # at once, so that only one request starts it
             self._refresh_later(organization, held)
@@ -82,7 +90,7 @@ class Pools:
             async with self.new_unit(organization) as unit:
                 stored = await unit.publications.newest(course)
             held = await self._compile(organization, stored or await self._pull(organization, course))
-        held.checked_at = self.clock()
+        held.checked_at, held.looked_for = self.clock(), at_least
         self._held[organization, course] = held
         while len(self._held) > MOST_POOLS:
             self._held.popitem(last=False)

@@ -65,9 +65,7 @@ class Scores:
     open_groups: Flags
 
 
-def scored(
-    pool: Pool, difficulty: Floats, state: LearnerState, skills: SkillView, history: History, policy: Policy
-) -> Scores:
+def scored(pool: Pool, difficulty: Floats, state: LearnerState, skills: SkillView, history: History, policy: Policy) -> Scores:
     """Scores every item of a pool that has items; `difficulty` is in logits."""
     weights = policy.weights
     starts = pool.group_starts[:-1]

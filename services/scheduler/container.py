@@ -15,12 +15,12 @@ from adapters.shared.grpc import Channels
 from adapters.shared.resources import Resources
 from domain.scheduler.policy import PRACTICE_1
 from domain.scheduler.pools import Pools
-from domain.scheduler.recall import Recall
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
 from domain.scheduler.use_cases.explain_decision import ExplainDecision
 from domain.scheduler.use_cases.get_decision import GetDecision
 from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.observe import Observe
+from domain.scheduler.use_cases.recall import Recall
 from domain.scheduler.use_cases.renew_pool import RenewPool
 from domain.shared.clock import Clock
 from services.scheduler.consumers import CATALOG_CHANGES, PROGRESS_UPDATES, CatalogChanges, ProgressUpdates

@@ -5,7 +5,7 @@ from domain.scheduler.model import Decision, DecisionRequest, RequestIdReused
 from domain.scheduler.policy import Policy
 from domain.scheduler.pools import Pools
 from domain.scheduler.ports import DecisionLog, HotStates
-from domain.scheduler.recall import Recall
+from domain.scheduler.use_cases.recall import Recall
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
 

@@ -4,8 +4,8 @@ from itertools import groupby
 
 from domain.scheduler.model import ProgressUpdate
 from domain.scheduler.ports import HotStates
-from domain.scheduler.recall import Recall
 from domain.scheduler.state import LearnerState
+from domain.scheduler.use_cases.recall import Recall
 from domain.shared.caller import Caller
 
 

@@ -101,7 +101,9 @@ async def test_every_audience_gets_its_explanation(scheduler) -> None:
         "ExplainDecision", pb.ExplainDecisionRequest(name=name, audience=pb.AUDIENCE_TEACHER), "tess", "TEACHER"
     )
     assert "chance of a right answer" in teacher.items[0].text
-    auditor = await scheduler("ExplainDecision", pb.ExplainDecisionRequest(name=name, audience=pb.AUDIENCE_AUDITOR), "root", "ADMIN")
+    auditor = await scheduler(
+        "ExplainDecision", pb.ExplainDecisionRequest(name=name, audience=pb.AUDIENCE_AUDITOR), "root", "ADMIN"
+    )
     assert "practice-1" in auditor.summary
     assert len(auditor.items[0].terms) == 4
 

@@ -71,7 +71,16 @@ def test_a_quality_off_the_scale_is_refused(quality: int) -> None:
 
 @pytest.mark.parametrize(
     ("score", "seconds", "quality"),
-    [(1.0, None, 4), (1.0, 8.0, 5), (1.0, 8.1, 4), (1.0, 120.0, 4), (1.0, 121.0, 3), (0.9, 1.0, 2), (0.5, None, 2), (0.1, None, 1)],
+    [
+        (1.0, None, 4),
+        (1.0, 8.0, 5),
+        (1.0, 8.1, 4),
+        (1.0, 120.0, 4),
+        (1.0, 121.0, 3),
+        (0.9, 1.0, 2),
+        (0.5, None, 2),
+        (0.1, None, 1),
+    ],
 )
 def test_quality_follows_score_and_time(score: float, seconds: float | None, quality: int) -> None:
     assert quality_of(score, seconds) == quality

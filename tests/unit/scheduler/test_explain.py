@@ -52,7 +52,9 @@ def test_the_counterfactual_counts_who_would_have_gone_before() -> None:
     shown = next(each for each in decision.candidates if each.item == decision.choices[0].item)
     top = max(decision.terms(shown), key=lambda each: each.contribution)
     before = sum(each.score > shown.score - top.contribution for each in decision.candidates if each is not shown)
-    assert f"behind {before} of the {len(decision.candidates) - 1} " in explain(decision, Audience.AUDITOR).items[0].counterfactual
+    assert (
+        f"behind {before} of the {len(decision.candidates) - 1} " in explain(decision, Audience.AUDITOR).items[0].counterfactual
+    )
 
 
 def test_an_empty_decision_says_why() -> None:
@@ -72,11 +74,14 @@ def test_every_decision_can_be_explained_to_everybody(made, updates) -> None:
 
 
 @pytest.mark.parametrize("kind", ReasonKind)
-@pytest.mark.parametrize("view", [
-    ChosenView("Adding fractions", 0.2, False, None, False),
-    ChosenView("Adding fractions", 0.5, True, NOW - timedelta(days=3), True),
-    ChosenView("Adding fractions", 0.9, True, NOW - timedelta(days=3), False),
-])
+@pytest.mark.parametrize(
+    "view",
+    [
+        ChosenView("Adding fractions", 0.2, False, None, False),
+        ChosenView("Adding fractions", 0.5, True, NOW - timedelta(days=3), True),
+        ChosenView("Adding fractions", 0.9, True, NOW - timedelta(days=3), False),
+    ],
+)
 def test_every_reason_is_one_sentence_that_names_the_skill(kind: ReasonKind, view: ChosenView) -> None:
     sentence = reason(kind, view, NOW)
     assert "Adding fractions" in sentence

@@ -21,7 +21,9 @@ def plackett_luce(weights: list[float], order: tuple[int, ...]) -> float:
 
 
 @given(scores, st.floats(0.01, 1), st.integers(), st.data())
-def test_each_propensity_is_the_softmax_over_the_remaining(scores: np.ndarray, temperature: float, seed: int, data: st.DataObject) -> None:
+def test_each_propensity_is_the_softmax_over_the_remaining(
+    scores: np.ndarray, temperature: float, seed: int, data: st.DataObject
+) -> None:
     weights = softmax_weights(scores, temperature)
     count = data.draw(st.integers(1, len(scores)))
     drawn = draw(weights, count, Random(seed).random)

@@ -73,7 +73,9 @@ def test_a_clock_that_runs_back_never_moves_an_answer_into_the_past() -> None:
 
 
 def test_recent_items_are_kept_once_each_newest_last() -> None:
-    state = LearnerState.new().after([*(update(n, f"item-{n}") for n in range(1, 41)), update(41, "item-40"), update(42, "item-30")])
+    state = LearnerState.new().after(
+        [*(update(n, f"item-{n}") for n in range(1, 41)), update(41, "item-40"), update(42, "item-30")]
+    )
     assert len(state.recent) == RECENT_LENGTH
     assert [int(each) for each in state.recent[-2:]] == [key_of("item-40"), key_of("item-30")]
 

@@ -8,10 +8,10 @@ from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, Memory
 from domain.scheduler.model import CourseNotPublished, Publication, RequestIdReused
 from domain.scheduler.policy import PRACTICE_1
 from domain.scheduler.pools import REFRESH, TRUST, Pools
-from domain.scheduler.recall import Recall
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
 from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.observe import Observe
+from domain.scheduler.use_cases.recall import Recall
 from domain.scheduler.use_cases.renew_pool import RenewPool
 from domain.shared.caller import Caller, Role
 from domain.shared.errors import Unavailable
@@ -44,7 +44,6 @@ class World:
 
     def beside(self) -> "World":
         return World(self.store, self.hot, self.source, self.decisions, self.now)
-
 
 
 @pytest.fixture
@@ -152,6 +151,14 @@ async def test_an_old_event_changes_nothing(world: World) -> None:
     await world.next_items(ADA, request())
     await world.renew("north", "sql", 2)
     assert world.source.pulls == 1
+
+
+async def test_a_number_that_the_catalog_does_not_have_is_not_looked_for_with_every_request(world: World) -> None:
+    await world.hot.keep_publication("north", "sql", 9)
+    for n in range(5):
+        assert (await world.next_items(ADA, request(1, f"id-{n}"))).publication == 1
+    # The first request looks, and once more because the first look found less than was asked for.
+    assert world.source.pulls == 2
 
 
 async def test_learnt_difficulties_reach_the_decisions_after_the_refresh(world: World) -> None:
