@@ -12,6 +12,7 @@ import gc
 import json
 import multiprocessing
 import os
+import random
 import statistics
 import sys
 import tempfile
@@ -127,7 +128,13 @@ async def serve(kind: str, items: int, dsn: str, redis_url: str, parent: Connect
     source.put(ORGANIZATION, course(items))
     interceptors = [] if kind == "bare" else [Pipeline(PlainTokens(), rules_of(service_of("scheduler")))]
     server = grpc.aio.server(interceptors=interceptors)
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=10) as pool, Redis.from_url(redis_url) as redis:
+
+    async def no_reset(connection: asyncpg.Connection) -> None:
+        return None
+
+    gc.collect()
+    gc.freeze()  # as the host does
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=10, reset=no_reset) as pool, Redis.from_url(redis_url) as redis:
         container = SchedulerContainer(
             pool=providers.Object(pool),
             redis=providers.Object(redis),
@@ -156,8 +163,10 @@ def _cpu_of(server: Connection) -> float:
 
 
 async def load(port: int, items: int, seconds: float, pause: float = 0.0) -> tuple[float, list[float], int]:
-    """Calls from AT_ONCE learners at once, each pausing between calls; returns calls a second, the sorted latencies in seconds and the
-    number of calls."""
+    """Calls from AT_ONCE learners at once, each pausing `pause` seconds in the mean between calls.
+
+    Returns calls a second, the sorted latencies in seconds and the number of calls.
+    """
     latencies: list[float] = []
     numbers = count()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -175,7 +184,8 @@ async def load(port: int, items: int, seconds: float, pause: float = 0.0) -> tup
                 start = perf_counter()
                 await stub.NextItems(request, metadata=metadata)
                 latencies.append(perf_counter() - start)
-                await asyncio.sleep(pause)
+                if pause:  # at random, or all learners would come at once again and again
+                    await asyncio.sleep(random.expovariate(1 / pause))
 
         begin = perf_counter()
         end = begin + seconds

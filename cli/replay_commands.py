@@ -44,7 +44,7 @@ def replay(
     via: Annotated[
         Door, typer.Option(help="rest and grpc submit each answer to be graded; events sends batches to the log.")
     ] = Door.REST,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Learners (rest, grpc) or batches (events) at a time.")] = 16,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Learners (rest, grpc) or batches (events) at a time.")] = 32,
     course: Annotated[str, typer.Option(help="Course to put the answers into; by default named after the file.")] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,

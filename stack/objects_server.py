@@ -5,7 +5,11 @@ write without looking makes a restarted broker begin every partition at zero aga
 """
 
 import asyncio
+import os
 import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -18,12 +22,14 @@ from nanio.errors import NoSuchKey, PreconditionFailed, S3Error  # type: ignore[
 from nanio.storage.backend import ListResult, ObjectInfo  # type: ignore[import-untyped]
 from nanio.storage.filesystem import FilesystemStorage  # type: ignore[import-untyped]
 from nanio.storage.metadata import synthesize_metadata_from_stat  # type: ignore[import-untyped]
+from nanio.storage.paths import object_path  # type: ignore[import-untyped]
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _UNFINISHED = ".tmp."
+_INTERNAL = ".nanio"
 
 
 class SoundStorage(FilesystemStorage):  # type: ignore[misc]
@@ -34,10 +40,50 @@ class SoundStorage(FilesystemStorage):  # type: ignore[misc]
         return info if info.size == opath.stat().st_size else synthesize_metadata_from_stat(opath, key)
 
     def list_objects(self, bucket: str, **options: Any) -> ListResult:
-        """Leaves out objects that are still being written: the broker takes every name in a listing for one of its own."""
-        listed: ListResult = super().list_objects(bucket, **options)
-        listed.contents[:] = [each for each in listed.contents if not each.key.rpartition("/")[2].startswith(_UNFINISHED)]
+        """Leaves out objects that are still being written: the broker takes every name in a listing for one of its own.
+
+        The broker lists a partition's records, a folder without folders, at every read: that is answered from one look at the folder
+        instead of from a description beside each object.
+        """
+        listed = self._list_folder(bucket, **options)
+        if listed is None:
+            listed = super().list_objects(bucket, **options)
+            listed.contents[:] = [each for each in listed.contents if not each.key.rpartition("/")[2].startswith(_UNFINISHED)]
         return listed
+
+    def _list_folder(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        delimiter: str | None = None,
+        max_keys: int = 1000,
+        continuation_token: str | None = None,
+        start_after: str | None = None,
+    ) -> ListResult | None:
+        """A page of a folder that holds objects only, as those who never ask for descriptions or tags need it; None for any other."""
+        if delimiter is not None or not prefix.endswith("/"):
+            return None
+        after = continuation_token or start_after or ""
+        try:
+            with os.scandir(object_path(self._data_dir, bucket, prefix.rstrip("/"))) as entries:
+                found = sorted(
+                    ((each.name, each) for each in entries if not each.name.startswith((_UNFINISHED, _INTERNAL))),
+                    key=itemgetter(0),
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if any(each.is_dir(follow_symlinks=False) for _, each in found):
+            return None
+        contents: list[ObjectInfo] = []
+        for name, each in found:
+            if (key := prefix + name) > after:
+                if len(contents) == max_keys:
+                    return ListResult(contents, [], True, contents[-1].key)
+                with suppress(FileNotFoundError):
+                    facts = each.stat(follow_symlinks=False)
+                    contents.append(ObjectInfo(key, facts.st_size, '""', datetime.fromtimestamp(facts.st_mtime, UTC)))
+        return ListResult(contents, [], False, None)
 
 
 class ConditionalWrites:

@@ -11,6 +11,8 @@ from domain.scheduler.model import Candidate, Choice, Decision, ReasonKind, Skil
 from domain.shared.events import EventEnvelope
 from domain.shared.trace import current_traceparent
 
+DECISIONS = "scheduler.decisions"
+DECISION_MADE = "paideia.scheduler.v1.DecisionMade"
 _KINDS: dict[ReasonKind, pb.ReasonKind] = {kind: getattr(pb, f"REASON_KIND_{kind.name}") for kind in ReasonKind}
 _KINDS_IN_ORDER = tuple(_KINDS.values())
 _REASONS = {number: kind for kind, number in _KINDS.items()}
@@ -21,8 +23,8 @@ def decision_made(organization: str, decision: Decision) -> EventEnvelope:
     """Returns the event that tells of a decision; its payload is what `decision_in` reads."""
     return EventEnvelope(
         id=decision.id,
-        type="paideia.scheduler.v1.DecisionMade",
-        topic="scheduler.decisions",
+        type=DECISION_MADE,
+        topic=DECISIONS,
         organization=organization,
         key=f"learners/{decision.learner}",
         occurred_at=decision.decided_at,

