@@ -39,7 +39,7 @@ generate: proto ## write the Envoy configurations, the OpenAPI document and the 
 .PHONY: check
 check: proto ## lint, format, types, import contracts, protos, generated files, Envoy configuration
 	$(BIN)/buf lint
-	$(BIN)/buf format --diff --exit-code --path protos
+	$(BIN)/buf format --diff --exit-code protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -53,7 +53,7 @@ test: check ## every check, then every test on ports and data of its own
 
 .PHONY: format
 format: proto ## format the protos and the code
-	$(BIN)/buf format --write --path protos
+	$(BIN)/buf format --write protos
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 

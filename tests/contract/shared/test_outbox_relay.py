@@ -29,7 +29,8 @@ class Log:
 
 def envelopes(count: int, mark: str) -> list[EventEnvelope]:
     return [
-        EventEnvelope(str(uuid4()), "t", "test", "north", "learners/ada", system_clock(), f"{mark} {number}".encode()) for number in range(count)
+        EventEnvelope(str(uuid4()), "t", "test", "north", "learners/ada", system_clock(), f"{mark} {number}".encode())
+        for number in range(count)
     ]
 
 

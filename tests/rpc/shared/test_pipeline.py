@@ -10,9 +10,17 @@ import pytest
 import pytest_asyncio
 from google.rpc import error_details_pb2, status_pb2
 from paideia.catalog.v1 import catalog_service_pb2 as catalog
-from paideia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceServicer, CatalogServiceStub, add_CatalogServiceServicer_to_server
+from paideia.catalog.v1.catalog_service_pb2_grpc import (
+    CatalogServiceServicer,
+    CatalogServiceStub,
+    add_CatalogServiceServicer_to_server,
+)
 from paideia.progress.v1 import progress_service_pb2 as progress
-from paideia.progress.v1.progress_service_pb2_grpc import ProgressServiceServicer, ProgressServiceStub, add_ProgressServiceServicer_to_server
+from paideia.progress.v1.progress_service_pb2_grpc import (
+    ProgressServiceServicer,
+    ProgressServiceStub,
+    add_ProgressServiceServicer_to_server,
+)
 
 from adapters.shared.grpc import domain_error
 from domain.shared.errors import InvalidInput, LimitReached, NotFound, RequestIdReused
@@ -102,7 +110,9 @@ def details(error: grpc.aio.AioRpcError, kind):
 
 
 async def test_the_caller_is_who_the_token_names(calls: Calls) -> None:
-    course = await CatalogServiceStub(calls.channel).GetCourse(catalog.GetCourseRequest(name="courses/sql"), metadata=calls.as_(user="ada"))
+    course = await CatalogServiceStub(calls.channel).GetCourse(
+        catalog.GetCourseRequest(name="courses/sql"), metadata=calls.as_(user="ada")
+    )
     assert course.title == "ada"
 
 
@@ -130,8 +140,12 @@ async def test_a_role_the_rule_does_not_allow_is_forbidden(calls: Calls) -> None
         ("learners/bob", ["LEARNER", "TEACHER"], grpc.StatusCode.OK),
     ],
 )
-async def test_a_learner_reaches_only_what_is_their_own(calls: Calls, learner: str, roles: list[str], code: grpc.StatusCode) -> None:
-    call = ProgressServiceStub(calls.channel).GetMastery(progress.GetMasteryRequest(learner=learner), metadata=calls.as_("north", "ada", *roles))
+async def test_a_learner_reaches_only_what_is_their_own(
+    calls: Calls, learner: str, roles: list[str], code: grpc.StatusCode
+) -> None:
+    call = ProgressServiceStub(calls.channel).GetMastery(
+        progress.GetMasteryRequest(learner=learner), metadata=calls.as_("north", "ada", *roles)
+    )
     assert await call.code() is code
 
 
@@ -181,7 +195,9 @@ async def test_the_trace_of_the_caller_goes_on(calls: Calls) -> None:
 
 async def test_a_call_past_its_deadline_is_given_up(calls: Calls) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await CatalogServiceStub(calls.channel).GetCourse(catalog.GetCourseRequest(name="courses/slow"), metadata=calls.as_(), timeout=0.2)
+        await CatalogServiceStub(calls.channel).GetCourse(
+            catalog.GetCourseRequest(name="courses/slow"), metadata=calls.as_(), timeout=0.2
+        )
     assert refusal.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 

@@ -1,5 +1,6 @@
 """Names, page tokens, masks, times, ids and trace contexts."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,7 +25,18 @@ def test_a_name_gives_its_ids() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "ada", "learners/", "learners/a b", "users/ada", "learners/ada/", "learners/ada/items/half", "learners/-", "learners/" + "a" * 129]
+    "name",
+    [
+        "",
+        "ada",
+        "learners/",
+        "learners/a b",
+        "users/ada",
+        "learners/ada/",
+        "learners/ada/items/half",
+        "learners/-",
+        "learners/" + "a" * 129,
+    ],
 )
 def test_a_malformed_name_is_refused_by_its_field(name: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
@@ -43,10 +55,8 @@ def test_the_last_page_has_no_token() -> None:
 
 @given(st.text(min_size=1))
 def test_a_made_up_page_token_is_refused_or_read_but_never_breaks(token: str) -> None:
-    try:
-        page_request(0, token)
-    except InvalidInput as refusal:
-        assert refusal.violations[0].field == "page_token"
+    with suppress(InvalidInput):
+        assert page_request(0, token).after
 
 
 def test_page_sizes_are_bounded() -> None:
