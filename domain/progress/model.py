@@ -152,8 +152,8 @@ class SkillState:
     deviation: Gaussian = NEW_DEVIATION
     mastery: SkillMastery | None = None
 
-    def after(self, answer: Answer, skill: str, knowledge: bkt.State, deviation: Gaussian) -> "SkillState":
-        """Returns the state after an answer that left the skill with this knowledge and deviation."""
+    def after(self, answer: Answer, skill: str, knowledge: bkt.State, estimate: Estimate, deviation: Gaussian) -> "SkillState":
+        """Returns the state after an answer that left the skill with this knowledge, the estimate from it, and this deviation."""
         last = self.mastery
         return SkillState(
             knowledge,
@@ -161,7 +161,7 @@ class SkillState:
             SkillMastery(
                 answer.learner,
                 skill,
-                bkt.estimate(knowledge),
+                estimate,
                 (last.attempt_count if last else 0) + 1,
                 (last.correct_count if last else 0) + answer.correct,
                 max(last.last_answered_at, answer.answered_at) if last else answer.answered_at,

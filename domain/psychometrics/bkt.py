@@ -33,7 +33,8 @@ Never changed in place."""
 VERSION: Final = "bkt-2"
 _SETS: Final = 32
 _LEAST: Final = np.float32(1e-8)
-_ENDS: Final = np.array([0.05, 0.95], dtype=np.float32)
+_HALF: Final = np.float32(0.5)
+_ENDS: Final = np.array([[0.05], [0.95]], dtype=np.float32)
 
 
 class Parameters(NamedTuple):
@@ -154,19 +155,21 @@ def estimates(states: Sequence[State]) -> list[Estimate]:
     joint = np.array(states)
     weight = joint[:, 0] + joint[:, 1]
     known = joint[:, 0] / weight
-    rows = np.arange(0, known.size, _SETS)[:, None]
+    row = np.arange(0, known.size, _SETS)[:, None]
     order = known.argsort(axis=1)
-    order += rows
+    order += row
     ranked, share = known.take(order), weight.take(order)
     middle = share.cumsum(axis=1)
-    middle -= share / 2
-    # Interpolates between the two sets next to each end; beyond the first or last set's middle, it is that set's value.
-    high = (middle[:, :, None] < _ENDS).sum(axis=1).clip(1, _SETS - 1) + rows
+    middle -= share * _HALF
+    # Between the two sets that an end lies between, linearly; before the first set's middle or after the last one's, that set's value.
+    high = np.minimum(np.maximum((middle[:, None] < _ENDS).sum(axis=2), 1), _SETS - 1)
+    high += row
     low = high - 1
     start, first = middle.take(low), ranked.take(low)
-    part = ((_ENDS - start) / np.maximum(middle.take(high) - start, _LEAST)).clip(0, 1)
-    ends = first + part * (ranked.take(high) - first)
+    part = (_ENDS[:, 0] - start) / np.maximum(middle.take(high) - start, _LEAST)
+    ends = first + np.minimum(np.maximum(part, 0), 1) * (ranked.take(high) - first)
     means = joint[:, 0].sum(axis=1)
     return [
-        Estimate(mean, min(lower, mean), max(upper, mean)) for mean, (lower, upper) in zip(means.tolist(), ends.tolist(), strict=True)
+        Estimate(mean, min(lower, mean), max(upper, mean))
+        for mean, (lower, upper) in zip(means.tolist(), ends.tolist(), strict=True)
     ]

@@ -5,6 +5,7 @@ import importlib
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -20,6 +21,7 @@ from adapters.shared.resources import Resources
 from domain.shared.clock import system_clock
 from domain.shared.errors import DomainError
 from services.host.settings import HostSettings
+from services.host.tracing import OtelTracer, tracer_of
 from services.shared.context import Context, Job
 from services.shared.keys import identity_keys
 from services.shared.pipeline import Pipeline
@@ -40,6 +42,26 @@ def service_of(context: str) -> ServiceDescriptor:
     return service
 
 
+class MissingService(Exception):
+    """A context was asked for and its service is not served."""
+
+
+class RegisteredServices:
+    """Stands for the server while a context registers, and notes which services it did."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+        self.names: set[str] = set()
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        self.names.update(each.service_name() for each in handlers if isinstance(each, grpc.ServiceRpcHandler))
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        self.names.add(service)
+        self._server.add_registered_method_handlers(service, handlers)
+
+
 class Host:
     """The process. Refuses to start with a service that lacks a rule or that its context did not register."""
 
@@ -49,6 +71,7 @@ class Host:
         self._health = health.aio.HealthServicer()
         self._stopping = asyncio.Event()
         self._jobs: list[asyncio.Task[None]] = []
+        self._tracer = tracer_of("+".join(names), settings.otlp_endpoint)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then finishes what is in flight."""
@@ -72,6 +95,8 @@ class Host:
         for context in contexts:
             await context.close()
         await resources.close()
+        if isinstance(self._tracer, OtelTracer):
+            self._tracer.close()
         metrics.shutdown()
         log.info("stopped", contexts=self._names)
 
@@ -100,13 +125,17 @@ class Host:
             {method: rule for service in services.values() for method, rule in rules_of(service).items()},
             {services[each.name].full_name: each.ledger for each in contexts if each.ledger is not None},
             fingerprint_key=mesh_key,
+            tracer=self._tracer,
         )
         server = grpc.aio.server(
             interceptors=[pipeline],
             options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", _LARGEST_REQUEST)],
         )
         for context in contexts:
-            context.add_to_server(server)
+            registered = RegisteredServices(server)
+            context.add_to_server(cast(grpc.aio.Server, registered))
+            if services[context.name].full_name not in registered.names:
+                raise MissingService(f"{context.name} did not register {services[context.name].full_name}")
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             [*(each.full_name for each in services.values()), health.SERVICE_NAME, reflection.SERVICE_NAME], server

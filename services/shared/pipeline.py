@@ -20,11 +20,12 @@ from prometheus_client import Counter, Histogram
 from domain.shared.caller import Caller
 from domain.shared.errors import DomainError, InvalidInput, Unauthenticated
 from domain.shared.ids import canonical_uuid
-from domain.shared.trace import continued, current_traceparent, trace_id
+from domain.shared.trace import current_traceparent, trace_id
 from services.shared.call import current_caller
 from services.shared.errors import LONGEST_MESSAGE, code_of, trailers_of
 from services.shared.idempotency import RequestLedger, fingerprint_of
 from services.shared.rules import Rule
+from services.shared.tracing import NoCollector, Tracer
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         rules: dict[str, Rule],
         ledgers: dict[str, RequestLedger] | None = None,
         fingerprint_key: bytes = b"",
+        tracer: Tracer = NoCollector(),  # noqa: B008  # it has no state
     ) -> None:
         """`rules` are by full method name; `ledgers` by full service name, for services that remember answers: bodies are compared by
         a fingerprint under `fingerprint_key`."""
@@ -69,6 +71,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         self._rules = rules
         self._ledgers = ledgers or {}
         self._fingerprint_key = fingerprint_key
+        self._tracer = tracer
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -84,7 +87,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         if handler is None or rule is None:
             return handler
         ledger = self._ledgers.get(method[1:].rpartition("/")[0])
-        call = _Call(method, rule, self._verifier, ledger, self._fingerprint_key)
+        call = _Call(method, rule, self._verifier, ledger, self._fingerprint_key, self._tracer)
         deserialize = _tolerant(handler.request_deserializer)
         if handler.unary_unary is not None:
             wrapped = grpc.unary_unary_rpc_method_handler(
@@ -114,12 +117,21 @@ def _tolerant(deserialize: Any) -> Callable[[bytes], Message | _Malformed]:
 class _Call:
     """One method's surroundings."""
 
-    def __init__(self, method: str, rule: Rule, verifier: Verifier, ledger: RequestLedger | None, fingerprint_key: bytes) -> None:
+    def __init__(
+        self,
+        method: str,
+        rule: Rule,
+        verifier: Verifier,
+        ledger: RequestLedger | None,
+        fingerprint_key: bytes,
+        tracer: Tracer,
+    ) -> None:
         self._method = method
         self._rule = rule
         self._verifier = verifier
         self._ledger = ledger
         self._fingerprint_key = fingerprint_key
+        self._tracer = tracer
         self._seconds = call_seconds.labels(method)
         self._ok = calls_total.labels(method, "OK")
 
@@ -165,7 +177,8 @@ class _Call:
                 token = value
             elif key == "traceparent":
                 traceparent = value
-        current_traceparent.set(continued(traceparent))
+        span = self._tracer.start(self._method, traceparent)
+        current_traceparent.set(span.traceparent)
         code = grpc.StatusCode.OK
         caller: Caller | None = None
         try:
@@ -194,6 +207,7 @@ class _Call:
             await context.abort(code, f"something went wrong here; it is on record under trace {trace}")
         finally:
             seconds = perf_counter() - start
+            span.end(code.name)
             self._seconds.observe(seconds)
             (self._ok if code is grpc.StatusCode.OK else calls_total.labels(self._method, code.name)).inc()
             log.info(

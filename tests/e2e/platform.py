@@ -97,7 +97,10 @@ class Platform:
         return self._tokens[organization, login]
 
     def create_learner(self, user: str, password: str = "") -> None:
-        body: Json = {"requestId": str(uuid4()), "userId": user, "user": {"displayName": user, "roles": ["ROLE_LEARNER"]}}
+        self.create_user(user, password, "ROLE_LEARNER")
+
+    def create_user(self, user: str, password: str, *roles: str) -> None:
+        body: Json = {"requestId": str(uuid4()), "userId": user, "user": {"displayName": user, "roles": roles}}
         if password:
             body["password"] = password
         answer = self.call("POST", "/v1/users", body, self.token())

@@ -15,6 +15,7 @@ from services.shared.idempotency import RequestLedger
 from services.shared.pipeline import Pipeline
 from services.shared.rules import rules_of
 from services.shared.tokens import TokenVerifier
+from services.shared.tracing import NoCollector, Tracer
 
 MESH_KEY = b"0123456789abcdef0123456789abcdef"
 
@@ -54,13 +55,16 @@ class Calls:
 
 
 @asynccontextmanager
-async def serving(add_to_server: Callable[[grpc.aio.Server], None], ledger: RequestLedger | None = None) -> AsyncIterator[Calls]:
+async def serving(
+    add_to_server: Callable[[grpc.aio.Server], None], ledger: RequestLedger | None = None, tracer: Tracer | None = None
+) -> AsyncIterator[Calls]:
     """Serves on a free loopback port with the pipeline of the host; `ledger` is for the contexts that have one."""
     services = [service_of(each) for each in CONTEXTS]
     pipeline = Pipeline(
         PlainTokens(),
         {method: rule for service in services for method, rule in rules_of(service).items()},
         {service.full_name: ledger for service in services} if ledger else {},
+        tracer=tracer or NoCollector(),
     )
     server = grpc.aio.server(interceptors=[pipeline], options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
     add_to_server(server)

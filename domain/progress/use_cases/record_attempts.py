@@ -36,7 +36,7 @@ class RecordAttempts:
     async def _count_once(self, organization: str, answers: Sequence[Answer], now: datetime) -> list[Outcome]:
         async with self.new_unit(organization) as unit:
             workbook = await unit.records.open(answers)
-            outcomes = [workbook.count(each, now) for each in answers]
+            outcomes = workbook.count(answers, now)
             if workbook.attempts:
                 await unit.records.save(workbook)
                 await unit.events.add(workbook.updates)
