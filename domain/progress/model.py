@@ -1,18 +1,22 @@
-"""Answers, the attempts they become once counted, and what attempts say of a learner."""
+"""Answers, the attempts they become once counted, and what attempts say of a learner.
 
+What each counted answer makes several of is a named tuple: it is made in a fifth of a dataclass's time.
+"""
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from hashlib import blake2b
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.psychometrics import bkt, response_model
 from domain.psychometrics.bkt import Estimate
 from domain.psychometrics.response_model import NEW_ABILITY, NEW_DEVIATION, Gaussian
 from domain.shared.errors import FieldViolation, InvalidInput, NotFound
-from domain.shared.ids import canonical_uuid, chosen_id
+from domain.shared.ids import chosen_id
 
 MODEL_VERSION: Final = f"{response_model.VERSION}+{bkt.VERSION}"
 """Names the formulas and their constants; a stored prediction or mastery can be recomputed from it and the attempts."""
@@ -25,6 +29,7 @@ _NEW_MEAN: Final = bkt.estimate(bkt.new_skill()).mean
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # The door holds clients' clocks to minutes; here a day's grace keeps an answer from being lost to a skewed server.
 AHEAD: Final = timedelta(days=1)
+_CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class AttemptNotFound(NotFound):
@@ -57,33 +62,34 @@ class Answer:
     def check(self, now: datetime) -> None:
         """Raises InvalidInput naming every field that makes the answer one that can never be counted."""
         found: list[FieldViolation] = []
-
-        def must(holds: bool, name: str, description: str) -> None:
-            if not holds:
-                found.append(FieldViolation(name, description))
-
         for value, name in self._ids():
             try:
                 chosen_id(value, name)
             except InvalidInput as error:
                 found.extend(error.violations)
-        must(_is_canonical(self.id), "id", "must be a UUID in lower case with hyphens")
-        must(not self.decision or _is_canonical(self.decision), "attempt.decision", "must name a UUID")
-        must(1 <= len(self.skills) <= MOST_SKILLS, "attempt.skills", f"must be 1 to {MOST_SKILLS} skills")
-        must(len(set(self.skills)) == len(self.skills), "attempt.skills", "must not name a skill twice")
-        must(0 <= self.score <= 1, "attempt.score", "must be in [0, 1]")
-        must(self.correct == (self.score == 1), "attempt.correct", "must be true exactly if the score is full")
-        must(EARLIEST <= self.answered_at <= now + AHEAD, "occur_time", "must be after 1999 and not in the future")
-        must(0 <= self.item_revision <= MOST_REVISIONS, "attempt.item_revision", "must not be negative")
-        must(0 <= self.hints_revealed <= MOST_HINTS, "attempt.hints_revealed", f"must be 0 to {MOST_HINTS}")
-        took = self.response_time or timedelta()
-        must(timedelta() <= took <= LONGEST_RESPONSE, "attempt.response_time", "must be 0 to 24 hours")
+        found.extend(FieldViolation(name, description) for holds, name, description in self._rules(now) if not holds)
         if found:
             raise InvalidInput(found)
 
     def _ids(self) -> list[tuple[str, str]]:
-        named = [(self.learner, "learner"), (self.item, "attempt.item"), *((each, "attempt.skills") for each in self.skills)]
+        named = [(self.learner, "learner"), (self.item, "attempt.item"), *[(each, "attempt.skills") for each in self.skills]]
         return [*named, (self.course, "course")] if self.course else named
+
+    def _rules(self, now: datetime) -> tuple[tuple[bool, str, str], ...]:
+        """What must hold, of which field, in words."""
+        took = self.response_time
+        return (
+            (_is_canonical(self.id), "id", "must be a UUID in lower case with hyphens"),
+            (not self.decision or _is_canonical(self.decision), "attempt.decision", "must name a UUID"),
+            (1 <= len(self.skills) <= MOST_SKILLS, "attempt.skills", f"must be 1 to {MOST_SKILLS} skills"),
+            (len(set(self.skills)) == len(self.skills), "attempt.skills", "must not name a skill twice"),
+            (0 <= self.score <= 1, "attempt.score", "must be in [0, 1]"),
+            (self.correct == (self.score == 1), "attempt.correct", "must be true exactly if the score is full"),
+            (EARLIEST <= self.answered_at <= now + AHEAD, "occur_time", "must be after 1999 and not in the future"),
+            (0 <= self.item_revision <= MOST_REVISIONS, "attempt.item_revision", "must not be negative"),
+            (0 <= self.hints_revealed <= MOST_HINTS, "attempt.hints_revealed", f"must be 0 to {MOST_HINTS}"),
+            (took is None or timedelta() <= took <= LONGEST_RESPONSE, "attempt.response_time", "must be 0 to 24 hours"),
+        )
 
     def fingerprint(self) -> bytes:
         """Returns 16 bytes that tell contents apart. Stored for ever: never change what goes in."""
@@ -105,14 +111,10 @@ class Answer:
 
 
 def _is_canonical(value: str) -> bool:
-    try:
-        return canonical_uuid(value, "") == value
-    except InvalidInput:
-        return False
+    return _CANONICAL_UUID.fullmatch(value) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """What an attempt did to the mean of one skill."""
 
     skill: str
@@ -120,8 +122,7 @@ class Move:
     after: float
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A counted answer. `sequence` counts the learner's attempts from 1; `predicted` is P(correct) before the answer was seen."""
 
     answer: Answer
@@ -132,8 +133,7 @@ class Attempt:
     moves: tuple[Move, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SkillMastery:
+class SkillMastery(NamedTuple):
     """P(mastered) of one skill of one learner and how many attempts it stands on."""
 
     learner: str
@@ -173,16 +173,14 @@ class SkillState:
         return self.mastery.estimate.mean if self.mastery else _NEW_MEAN
 
 
-@dataclass(frozen=True, slots=True)
-class CourseState:
+class CourseState(NamedTuple):
     """What is kept of one learner in one course: the belief about the ability and the skills practised there."""
 
     ability: Gaussian = NEW_ABILITY
     skills: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Ability:
+class Ability(NamedTuple):
     """Ability in one course, in logits; `standard_error` is the standard deviation of the belief."""
 
     course: str
@@ -212,8 +210,7 @@ class Evidence:
     move: Move
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressUpdated:
+class ProgressUpdated(NamedTuple):
     """An attempt was counted and left the learner like this; `difficulty` is the item's after it, in logits."""
 
     attempt: Attempt
@@ -231,8 +228,7 @@ class Verdict(Enum):
     REFUSED = "can never be counted"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`update` is there exactly if it was counted now; `reason` says why it was not."""
 
     verdict: Verdict

@@ -124,7 +124,8 @@ class Workbook:
         course = self.new_courses.get(key) or self._courses.get(key, _NEW_COURSE)
         evidence = self._items.get(item, _NEW_ITEM)
         lesson = response_model.learn(course.ability, deviations, evidence, answer.correct)
-        self.new_courses[key] = CourseState(lesson.ability, course.skills.union(answer.skills))
+        skills = course.skills if course.skills.issuperset(answer.skills) else course.skills.union(answer.skills)
+        self.new_courses[key] = CourseState(lesson.ability, skills)
         self._items[item] = evidence + lesson.evidence
         self.gained[item] = self.gained[item] + lesson.evidence if item in self.gained else lesson.evidence
         return lesson

@@ -1,20 +1,20 @@
 """A decision: constraints, terms, an exact draw, and the record of it. Deterministic given its arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from random import Random
 
 import numpy as np
 
-from domain.scheduler.model import KINDS, Candidate, Choice, Decision, DecisionRequest, SkillSnapshot
+from domain.scheduler.model import Candidate, Choice, Decision, DecisionRequest, SkillSnapshot
 from domain.scheduler.policy import Policy
 from domain.scheduler.pool import Flags, Floats, Indexes, Pool
-from domain.scheduler.reasons import ChosenView, reason
+from domain.scheduler.recording import Recorder
 from domain.scheduler.sampling import draw, softmax_weights
 from domain.scheduler.scoring import History, Scores, SkillView, scored
-from domain.scheduler.state import ITEM, LearnerState, key_of
+from domain.scheduler.state import LearnerState
 
 NO_ITEMS = "This course has no items yet."
 
@@ -40,229 +40,132 @@ def decide(
     pool: Pool, difficulties: Difficulties, state: LearnerState, policy: Policy, request: DecisionRequest, now: datetime
 ) -> Decision:
     """Returns the decision on a request at a moment (aware, UTC)."""
+    seed = seed_of(request.id)
     if not pool.items:
-        return _record(pool, policy, state, request, now, empty_reason=NO_ITEMS)
+        return _decision(pool, policy, state, request, now, seed, empty_reason=NO_ITEMS)
     skills = SkillView.of(pool, state, policy)
     history = History.of(pool, state, now.timestamp())
     scores = scored(pool, difficulties.values, state, skills, history, policy)
     held = _Held.of(pool, scores, history, state, policy, now.timestamp())
-    stages = _stages(scores, held)
-    drawn, propensities = _drawn(stages, policy, request)
-    makers = _Candidates(pool, scores, history)
-    candidates = _candidates(stages[0], propensities, makers, [item for item, _ in drawn], policy)
-    weights = policy.weights.in_order()
-    choices = [_choice(pool, history, skills, candidates[item], weights, item, makers.row(item), p, now) for item, p in drawn]
-    shown_skills = sorted({skill for item, _ in drawn for skill in pool.skills_of(item)})
-    return _record(
+    drawn = _Drawn.of(_stages(scores, held), policy, request.size, seed)
+    recorder = Recorder(pool, policy, state, skills, history, scores, now)
+    shown = [item for item, _ in drawn.shown]
+    candidates = recorder.candidates(dict.fromkeys([*best(drawn.first.scores, policy.recorded).tolist(), *shown]), drawn.weights)
+    shown_skills = sorted({skill for item in shown for skill in pool.skills_of(item)})
+    return _decision(
         pool,
         policy,
         state,
         request,
         now,
+        seed,
         candidates=tuple(candidates.values()),
         constraints=held.counts,
-        choices=tuple(choices),
-        skills=tuple(_snapshot(pool, skills, state, skill) for skill in shown_skills),
-        fallbacks=_fallbacks(state, pool, skills, difficulties, drawn, shown_skills, stages),
+        choices=tuple([recorder.choice(item, candidates[item], propensity) for item, propensity in drawn.shown]),
+        skills=tuple([recorder.snapshot(skill) for skill in shown_skills]),
+        fallbacks=(*recorder.missing(shown_skills, bool(difficulties.known[shown].all())), *drawn.relaxed),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The open items that a constraint holds back, as positions in the pool, and how many each constraint has."""
+    """The open items that a constraint holds back, as positions in the pool, how many each constraint has, and how many are free."""
 
     exposure: Indexes
     recency: Indexes
     counts: tuple[tuple[str, int], ...]
+    free: int
 
     @classmethod
     def of(cls, pool: Pool, scores: Scores, history: History, state: LearnerState, policy: Policy, now: float) -> "_Held":
         open_items = int(pool.group_sizes[scores.open_groups].sum())
+        is_open = scores.open_groups[pool.item_groups[history.at]]
         length = min(policy.recency, open_items // 3)
-        _, last = pool.item_index.find(state.recent[len(state.recent) - min(length, len(state.recent)) :])
-        lately = history.elapsed[history.row_of[last]] < policy.recency_hours * 3_600.0
-        recency = last[lately & scores.open_groups[pool.item_groups[last]]]
-        settled = history.at[(history.items["passed"] == 1) & (history.items["due_at"] > now)]
-        settled = settled[scores.open_groups[pool.item_groups[settled]]]
-        is_recent = np.zeros(len(pool.items), dtype=np.bool_)
-        is_recent[recency] = True
-        exposure = settled[~is_recent[settled]]
+        _, last = pool.item_index.find(state.recent[max(0, len(state.recent) - length) :])
+        lately = history.place_of[last]
+        lately = lately[is_open[lately] & (history.elapsed[lately] < policy.recency_hours * 3_600.0)]
+        settled = (history.due_at > now) & is_open & (state.items["passed"][history.rows] == 1)
+        settled[lately] = False
+        exposure, recency = history.at[settled], history.at[lately]
         closed = len(pool.items) - open_items
-        return cls(exposure, recency, (("prerequisites", closed), ("recency", len(recency)), ("exposure", len(exposure))))
+        counts = (("prerequisites", closed), ("recency", len(recency)), ("exposure", len(exposure)))
+        return cls(exposure, recency, counts, open_items - len(exposure) - len(recency))
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Candidates that are drawn from together: their positions in the pool, ascending, and their scores. `name` says what was relaxed."""
+    """`count` candidates that are drawn from together: the scores of the whole pool, -inf for all others. `relaxed` says which constraint
+    gave way."""
 
-    name: str
-    at: Indexes
+    relaxed: str
     scores: Floats
+    count: int
 
 
-def _stages(scores: Scores, held: _Held) -> list[_Stage]:
-    """Returns the candidates in the order in which they are used up.
+def _stages(scores: Scores, held: _Held) -> Iterator[_Stage]:
+    """Yields the candidates in the order in which they are used up; there is always a stage.
 
     Prerequisites are never relaxed. When the free items run out, first those that are not due yet come back, then the recent ones.
     """
-    free = scores.total.copy()
-    free[held.exposure] = -np.inf
-    free[held.recency] = -np.inf
-    relaxed = (("exposure_relaxed", np.sort(held.exposure)), ("recency_relaxed", np.sort(held.recency)))
-    sets = (("", np.flatnonzero(free > -np.inf)), *relaxed)
-    return [_Stage(name, at, scores.total[at]) for name, at in sets if len(at)]
+    if held.free:
+        free = scores.total.copy()
+        free[held.exposure] = -np.inf
+        free[held.recency] = -np.inf
+        yield _Stage("", free, held.free)
+    for relaxed, at in (("exposure_relaxed", held.exposure), ("recency_relaxed", held.recency)):
+        if len(at):
+            only = np.full(len(scores.total), -np.inf)
+            only[at] = scores.total[at]
+            yield _Stage(relaxed, only, len(at))
 
 
-def _drawn(stages: Sequence[_Stage], policy: Policy, request: DecisionRequest) -> tuple[list[tuple[int, float]], Floats]:
-    """Returns the positions of the items shown with their propensities, and the propensities of the first stage for the first place."""
-    random = Random(seed_of(request.id)).random  # noqa: S311  # it has to be reproducible, not secret
-    drawn: list[tuple[int, float]] = []
-    first = softmax_weights(stages[0].scores, policy.temperature)
-    for stage in stages:
-        if len(drawn) == request.size:
-            break
-        weights = first if stage is stages[0] else softmax_weights(stage.scores, policy.temperature)
-        found = draw(weights, min(len(weights), request.size - len(drawn)), random)
-        drawn += [(int(stage.at[index]), propensity) for index, propensity in found]
-    return drawn, first / first.sum()
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The positions shown with their propensities, which constraints gave way for them, and the weights in the first stage."""
 
+    shown: list[tuple[int, float]]
+    relaxed: list[str]
+    first: _Stage
+    weights: Floats
 
-class _Candidates:
-    """Makes the records of a few items."""
-
-    def __init__(self, pool: Pool, scores: Scores, history: History) -> None:
-        self._pool = pool
-        self._scores = scores
-        self._row_of = history.row_of
-
-    def row(self, item: int) -> int | None:
-        """Returns the row of an item in the history, None if it was never answered."""
-        row = int(self._row_of[item])
-        return None if row < 0 else row
-
-    def candidates(self, items: Sequence[int], propensities: Sequence[float]) -> list[Candidate]:
-        """Returns the records of the items at these positions."""
-        scores, at = self._scores, np.array(items, dtype=np.intp)
-        rows = self._row_of[at].tolist()
-        values = zip(
-            (0.0 if row < 0 else float(scores.review[row]) for row in rows),
-            scores.growth[self._pool.item_groups[at]].tolist(),
-            scores.challenge[at].tolist(),
-            (1.0 if row < 0 else float(scores.novelty[row]) for row in rows),
-            strict=True,
-        )
-        predicted = 1.0 / (1.0 + np.exp(-scores.logits[at]))
-        names = (self._pool.items[item] for item in items)
-        return list(map(Candidate, names, scores.total[at].tolist(), values, predicted.tolist(), propensities))
-
-
-def _candidates(
-    first: _Stage, propensities: Floats, makers: _Candidates, shown: Sequence[int], policy: Policy
-) -> dict[int, Candidate]:
-    """Returns the best candidates of the first stage and the shown ones by position, best first."""
-    top = best(first.scores, policy.recorded)
-    chances = dict(zip(first.at[top].tolist(), propensities[top].tolist(), strict=True))
-    for item in shown:
-        if item not in chances:
-            index = int(np.searchsorted(first.at, item))
-            here = index < len(first.at) and first.at[index] == item
-            chances[item] = float(propensities[index]) if here else 0.0
-    made = dict(zip(chances, makers.candidates(list(chances), list(chances.values())), strict=True))
-    return dict(sorted(made.items(), key=lambda pair: (-pair[1].score, pair[1].item)))
+    @classmethod
+    def of(cls, stages: Iterator[_Stage], policy: Policy, size: int, seed: int) -> "_Drawn":
+        random = Random(seed).random  # noqa: S311  # it has to be reproducible, not secret
+        first = stage = next(stages)
+        weights = first_weights = softmax_weights(first.scores, policy.temperature)
+        shown: list[tuple[int, float]] = []
+        relaxed: list[str] = []
+        while True:
+            shown += draw(weights, min(stage.count, size - len(shown)), random)
+            relaxed += [stage.relaxed] if stage.relaxed else []
+            following = next(stages, None) if len(shown) < size else None
+            if following is None:
+                return cls(shown, relaxed, first, first_weights)
+            stage, weights = following, softmax_weights(following.scores, policy.temperature)
 
 
 def best(scores: Floats, count: int) -> Indexes:
-    """Returns the indexes of the `count` greatest scores, in no order; of equals those that come first."""
+    """Returns the indexes of the `count` greatest scores above -inf, in no order; of equals those that come first."""
     if len(scores) <= count:
-        return np.arange(len(scores))
+        return (scores > -np.inf).nonzero()[0]
     # Whole groups of items tie; a selection among the values is quick with ties, one among indexes is not.
     least = np.partition(scores, -count)[-count]
-    above = np.flatnonzero(scores > least)
-    return np.concatenate([above, np.flatnonzero(scores == least)[: count - len(above)]])
+    if least == -np.inf:
+        return (scores > least).nonzero()[0]
+    reached = (scores >= least).nonzero()[0]
+    if len(reached) == count:
+        return reached
+    above = scores[reached] > least
+    return np.concatenate([reached[above], reached[~above][: count - int(above.sum())]])
 
 
-def _choice(
-    pool: Pool,
-    history: History,
-    skills: SkillView,
-    candidate: Candidate,
-    weights: tuple[float, ...],
-    item: int,
-    row: int | None,
-    propensity: float,
-    now: datetime,
-) -> Choice:
-    kind = max(zip(candidate.values, weights, KINDS, strict=True), key=lambda term: term[0] * term[1])[2]
-    attempts, correct, last, passed = 0, 0, None, False
-    if row is not None:
-        known = dict(zip(ITEM.names or (), history.items[row].item(), strict=True))
-        attempts, correct, passed = known["attempts"], known["correct"], bool(known["passed"])
-        last = datetime.fromtimestamp(known["answered_at"], UTC)
-    own = pool.skills_of(item)
-    weakest = own[int(skills.means[list(own)].argmin())] if len(own) > 1 else own[0]
-    view = ChosenView(
-        title=pool.skills[weakest].title,
-        mean=float(skills.means[weakest]),
-        practised=bool(skills.attempts[weakest]),
-        last_answered_at=last,
-        last_passed=passed,
-    )
-    return Choice(
-        item=pool.items[item],
-        revision=pool.revisions[item],
-        skills=tuple([pool.skills[skill].id for skill in own]),
-        propensity=propensity,
-        predicted_correct=candidate.predicted_correct,
-        reason=reason(kind, view, now),
-        reason_kind=kind,
-        attempts=attempts,
-        correct=correct,
-        last_answered_at=last,
-    )
-
-
-def _snapshot(pool: Pool, skills: SkillView, state: LearnerState, skill: int) -> SkillSnapshot:
-    published = pool.skills[skill]
-    if (row := skills.rows[skill]) < 0:
-        return SkillSnapshot(published.id, published.title, float(skills.means[skill]), 0.0, 1.0, 0)
-    known = state.skills[row]
-    return SkillSnapshot(
-        published.id, published.title, float(known["mean"]), float(known["lower"]), float(known["upper"]), int(known["attempts"])
-    )
-
-
-def _fallbacks(
-    state: LearnerState,
-    pool: Pool,
-    skills: SkillView,
-    difficulties: Difficulties,
-    drawn: Sequence[tuple[int, float]],
-    shown_skills: Sequence[int],
-    stages: Sequence[_Stage],
-) -> tuple[str, ...]:
-    """Returns what was missing for the shown items and what stood in for it."""
-    items = [item for item, _ in drawn]
-    found = []
-    if not (state.abilities["key"] == np.uint64(key_of(pool.course))).any():
-        found.append("ability_unknown")
-    if any(skills.rows[skill] < 0 for skill in shown_skills):
-        found.append("mastery_unknown")
-    if not difficulties.known[items].all():
-        found.append("difficulty_unknown")
-    used = 0
-    for stage in stages:
-        if stage.name and used < len(items):
-            found.append(stage.name)
-        used += len(stage.at)
-    return tuple(found)
-
-
-def _record(
+def _decision(
     pool: Pool,
     policy: Policy,
     state: LearnerState,
     request: DecisionRequest,
     now: datetime,
+    seed: int,
     candidates: tuple[Candidate, ...] = (),
     constraints: tuple[tuple[str, int], ...] = (),
     choices: tuple[Choice, ...] = (),
@@ -278,7 +181,7 @@ def _record(
         decided_at=now,
         policy_version=policy.version,
         model_version=policy.model_version,
-        seed=seed_of(request.id),
+        seed=seed,
         size=request.size,
         learner_sequence=state.sequence,
         candidates=candidates,

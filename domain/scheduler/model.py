@@ -107,7 +107,8 @@ class Term:
         return self.value * self.weight
 
 
-class Candidate(NamedTuple):  # many are made for each decision, and a tuple is made in a fifth of a dataclass's time
+# Of what follows, many are made for each decision, and a tuple is made in a fifth of a dataclass's time.
+class Candidate(NamedTuple):
     """One scored item; `values` are its terms' in the order of ReasonKind; `propensity` is the probability that the policy puts it first."""
 
     item: str
@@ -117,8 +118,7 @@ class Candidate(NamedTuple):  # many are made for each decision, and a tuple is 
     propensity: float
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One shown item; `propensity` is the probability that the policy shows it at this place, given those before it."""
 
     item: str
@@ -133,8 +133,7 @@ class Choice:
     last_answered_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SkillSnapshot:
+class SkillSnapshot(NamedTuple):
     """What a decision knew of a skill."""
 
     skill: str

@@ -37,16 +37,16 @@ class Index:
         """Returns which of the keys are here, as rows of `keys`, and where each of those is."""
         if not len(self.sorted_keys) or not len(keys):
             return np.empty(0, np.intp), np.empty(0, np.intp)
-        at = np.searchsorted(self.sorted_keys, keys)
-        at[at == len(self.sorted_keys)] = 0
-        rows = np.flatnonzero(self.sorted_keys[at] == keys)
+        at = self.sorted_keys.searchsorted(keys)
+        rows = (self.sorted_keys.take(at, mode="clip") == keys).nonzero()[0]
         return rows, self.positions[at[rows]]
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """`group_skills[group_starts[g]:group_starts[g + 1]]` are the skills of group g, as `skill_sets[g]` are; `lock_groups` and
-    `lock_skills` pair each group with the skills that must be mastered before it is open."""
+    """`group_skills[group_starts[g]:group_starts[g + 1]]` are the skills of group g, as `skill_sets[g]` are, `group_lengths[g]` in number;
+    its items are `group_sizes[g]` in a row. `lock_groups` and `lock_skills` pair each group with the skills that must be mastered before
+    it is open."""
 
     course: str
     number: int
@@ -58,6 +58,7 @@ class Pool:
     item_groups: Indexes
     group_skills: Indexes
     group_starts: Indexes
+    group_lengths: Indexes
     group_sizes: Indexes
     lock_groups: Indexes
     lock_skills: Indexes
@@ -79,6 +80,7 @@ def compiled(publication: Publication) -> Pool:
     )
     locks = _locks(list(groups), closure({s.id: s.prerequisites for s in skills}), [s.id for s in skills], number_of)
     item_groups = np.array([group for group, _, _ in grouped], dtype=np.intp)
+    lengths = np.array([len(group) for group in groups], dtype=np.intp)
     return Pool(
         course=publication.course,
         number=publication.number,
@@ -89,7 +91,8 @@ def compiled(publication: Publication) -> Pool:
         item_index=Index.of([name for _, name, _ in grouped]),
         item_groups=item_groups,
         group_skills=np.array([skill for group in groups for skill in group], dtype=np.intp),
-        group_starts=np.cumsum([0, *(len(group) for group in groups)]).astype(np.intp),
+        group_starts=np.append(0, np.cumsum(lengths)),
+        group_lengths=lengths,
         group_sizes=np.bincount(item_groups, minlength=len(groups)).astype(np.intp),
         lock_groups=np.array([group for group, _ in locks], dtype=np.intp),
         lock_skills=np.array([skill for _, skill in locks], dtype=np.intp),

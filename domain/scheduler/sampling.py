@@ -4,12 +4,13 @@ R. L. Plackett, "The analysis of permutations", Applied Statistics 24 (1975): ea
 probability proportional to its weight. With weights exp(score / temperature) that is the softmax over the remaining candidates.
 """
 
-from bisect import insort
 from collections.abc import Callable
 
 import numpy as np
 
 from domain.scheduler.pool import Floats
+
+_BLOCK = 128
 
 
 def softmax_weights(scores: Floats, temperature: float) -> Floats:
@@ -25,32 +26,31 @@ def draw(weights: Floats, count: int, random: Callable[[], float]) -> list[tuple
 
     `random` gives uniform numbers in [0, 1). There must be at least `count` positive weights.
     """
-    # One pass sums the weights; later draws skip what is taken instead of summing again.
-    ends = np.cumsum(weights)
-    remaining = float(ends[-1])
-    taken: list[int] = []
+    # A draw finds its block first and its place in it second. Running sums over everything would cost more than all the rest, and what
+    # is left after a draw is summed anew in one block only: subtracting it instead would lose the small weights behind a great one.
+    left = weights.copy()
+    sums = np.add.reduceat(left, np.arange(0, len(left), _BLOCK))
     drawn: list[tuple[int, float]] = []
-    while True:
-        at = random() * remaining
-        for position in taken:
-            if at >= ends[position] - weights[position]:
-                at += weights[position]
-        found = _nearest_free(int(np.searchsorted(ends, at, side="right")), weights, taken)
-        drawn.append((found, min(1.0, float(weights[found]) / remaining)))
-        if len(drawn) == count:
-            return drawn
-        insort(taken, found)
-        remaining -= float(weights[found])
-        if remaining < 1e-9 * float(ends[-1]):  # too little is left of the sum for a difference to be exact
-            rest = weights.copy()
-            rest[taken] = 0.0
-            return drawn + draw(rest, count - len(drawn), random)
+    for _ in range(count):
+        ends = sums.cumsum()
+        remaining = float(ends[-1])
+        position = _at(random() * remaining, left, ends)
+        drawn.append((position, min(1.0, float(left[position]) / remaining)))
+        left[position] = 0.0
+        block = position // _BLOCK
+        sums[block] = left[block * _BLOCK : (block + 1) * _BLOCK].sum()
+    return drawn
 
 
-def _nearest_free(position: int, weights: Floats, taken: list[int]) -> int:
-    """Rounding may point just past the last candidate or at a taken one: then the nearest free one before it, or else after it."""
-    if position < len(weights) and position not in taken and weights[position] > 0:
+def _at(point: float, weights: Floats, ends: Floats) -> int:
+    """Returns the position whose share of the running sum holds the point; `ends` is that sum after each block."""
+    block = min(int(ends.searchsorted(point, "right")), len(ends) - 1)
+    start = block * _BLOCK
+    inside = weights[start : start + _BLOCK].cumsum()
+    offset = point - float(ends[block - 1]) if block else point
+    position = start + int(inside.searchsorted(offset, "right"))
+    if position < start + len(inside) and weights[position] > 0:
         return position
-    free = np.flatnonzero(weights > 0)
-    free = free[~np.isin(free, taken)]
-    return int(free[max(0, int(np.searchsorted(free, position)) - 1)])
+    # Rounding pointed just past the block's last candidate: the nearest one before it is meant, or else the one after.
+    positive = np.flatnonzero(weights > 0)
+    return int(positive[max(0, int(positive.searchsorted(position)) - 1)])

@@ -97,7 +97,7 @@ async def test_leaving_without_commit_undoes_everything(new_unit: NewUnit, organ
     told = answer()
     async with new_unit(organization) as unit:
         workbook = await unit.records.open([told])
-        workbook.count(told, NOW)
+        workbook.count([told], NOW)
         await unit.records.save(workbook)
         await unit.events.add(workbook.updates)
     async with new_unit(organization) as unit:
@@ -249,7 +249,8 @@ async def test_many_workers_with_the_same_answers_count_each_once(
     for learner in range(7):
         sequences = [each.sequence for each in found if each.answer.learner == f"learner-{learner}"]
         assert sequences == list(range(1, 21))
-    assert [workbook.count(replace(told[0], id=str(uuid4())), NOW).verdict] == [Verdict.COUNTED]
+    [outcome] = workbook.count([replace(told[0], id=str(uuid4()))], NOW)
+    assert outcome.verdict is Verdict.COUNTED
 
 
 async def test_one_id_for_two_learners_at_once_counts_for_one_of_them(record: RecordAttempts, organization: str) -> None:

@@ -40,8 +40,7 @@ def empty() -> Workbook:
 
 def counted(answers: list[Answer]) -> Workbook:
     workbook = empty()
-    for each in answers:
-        workbook.count(each, NOW)
+    workbook.count(answers, NOW)
     return workbook
 
 
@@ -53,8 +52,7 @@ def carried_on(workbook: Workbook) -> Workbook:
 @given(batches())
 def test_every_answer_counts_once_and_every_skill_of_it_moves(answers: list[Answer]) -> None:
     workbook = empty()
-    for each in answers:
-        outcome = workbook.count(each, NOW)
+    for each, outcome in zip(answers, workbook.count(answers, NOW), strict=True):
         assert outcome.verdict is Verdict.COUNTED
         assert outcome.update is not None
         attempt = outcome.update.attempt
@@ -74,7 +72,7 @@ def test_every_answer_counts_once_and_every_skill_of_it_moves(answers: list[Answ
 @given(batches())
 def test_counting_again_changes_nothing(answers: list[Answer]) -> None:
     again = carried_on(counted(answers))
-    assert {again.count(each, NOW).verdict for each in answers} <= {Verdict.REPEATED}
+    assert {each.verdict for each in again.count(answers, NOW)} <= {Verdict.REPEATED}
     assert not again.attempts
     assert not again.gained
     assert not again.new_skills
@@ -84,8 +82,7 @@ def test_counting_again_changes_nothing(answers: list[Answer]) -> None:
 def test_a_learners_sequence_goes_on_from_batch_to_batch(answers: list[Answer], cut: int) -> None:
     first = counted(answers[:cut])
     second = carried_on(first)
-    for each in answers[cut:]:
-        second.count(each, NOW)
+    second.count(answers[cut:], NOW)
     attempts = first.attempts + second.attempts
     for learner in ("ada", "bob", "eve"):
         sequences = [each.sequence for each in attempts if each.answer.learner == learner]
@@ -96,11 +93,23 @@ def test_a_learners_sequence_goes_on_from_batch_to_batch(answers: list[Answer], 
 def test_two_batches_come_to_the_same_as_one(answers: list[Answer], cut: int) -> None:
     whole = counted(answers)
     second = carried_on(counted(answers[:cut]))
-    for each in answers[cut:]:
-        second.count(each, NOW)
+    second.count(answers[cut:], NOW)
     for one, other in zip(whole.updates[min(cut, len(answers)) :], second.updates, strict=True):
         assert one.skills == other.skills
         assert one.attempt.predicted == pytest.approx(other.attempt.predicted)
+
+
+@given(batches())
+def test_a_batch_comes_to_exactly_the_same_as_one_by_one(answers: list[Answer]) -> None:
+    one_by_one = empty()
+    for each in answers:
+        one_by_one.count([each], NOW)
+    together = counted(answers)
+    assert together.updates == one_by_one.updates
+    assert together.gained == one_by_one.gained
+    assert together.new_courses == one_by_one.new_courses
+    for key, state in together.new_skills.items():
+        assert (state.knowledge == one_by_one.new_skills[key].knowledge).all()
 
 
 @given(batches())
@@ -116,7 +125,7 @@ def test_the_same_id_with_another_content_is_a_conflict_and_changes_nothing() ->
     told = Answer(str(UUID(int=1)), "ada", "", "half", ("add",), 1.0, True, NOW)
     other = Answer(told.id, "ada", "", "half", ("add",), 0.0, False, NOW)
     workbook = empty()
-    assert [workbook.count(each, NOW).verdict for each in (told, other, told)] == [
+    assert [each.verdict for each in workbook.count([told, other, told], NOW)] == [
         Verdict.COUNTED,
         Verdict.CONFLICT,
         Verdict.REPEATED,

@@ -58,14 +58,12 @@ def test_observing_changes_nothing_in_place(history: list[float], score: float) 
 
 
 def test_one_parameter_set_follows_the_published_recursion() -> None:
-    """Corbett and Anderson 1995: P(L|right) = P(L)(1-S) / (P(L)(1-S) + (1-P(L))G); then P(L) + (1-P(L))T."""
+    """Corbett and Anderson 1995: P(L|right) = P(L)(1-S) / (P(L)(1-S) + (1-P(L))G); then P(L)(1-F) + (1-P(L))T, F for forgetting."""
     [state] = observe([new_skill()], 1.0)
-    prior, learn, guess, slip = (
-        each.astype(float) for each in (PARAMETERS.prior, PARAMETERS.learn, PARAMETERS.guess, PARAMETERS.slip)
-    )
+    prior, learn, guess, slip, forget = (each.astype(float) for each in PARAMETERS)
     known = prior * (1 - slip) / (prior * (1 - slip) + (1 - prior) * guess)
     weight = state.sum(axis=0)
-    assert state[0] / weight == pytest.approx(known + (1 - known) * learn, abs=1e-5)
+    assert state[0] / weight == pytest.approx(known * (1 - forget) + (1 - known) * learn, abs=1e-5)
     likelihood = prior * (1 - slip) + (1 - prior) * guess
     assert weight == pytest.approx(likelihood / likelihood.sum(), abs=1e-6)
 
@@ -93,34 +91,64 @@ def test_nothing_is_ever_so_certain_that_later_answers_cannot_change_it(certain_
     assert abs(estimate(changed).mean - estimate(certain).mean) > 0.3
 
 
+def simulated(random: np.random.Generator, count: int) -> list[np.ndarray]:
+    """True parameters of so many learners' skills, from the ranges that the ensemble spreads over: prior, learn, guess, slip, forget."""
+    ranges = ((0.05, 0.75), (0.02, 0.3), (0.05, 0.35), (0.02, 0.2), (0.001, 0.01))
+    return [random.uniform(*each, count) for each in ranges]
+
+
 def test_the_interval_covers_what_knowing_the_parameters_would_say() -> None:
     """In simulation, the 90 % interval holds P(mastered) by the true parameters about nine times in ten, at every length."""
     random = np.random.default_rng(20)
-    lengths = (0, 1, 2, 3, 5, 10, 20)
-    learners = 1000
-    covered = dict.fromkeys(lengths, 0)
-    claimed: list[float] = []
-    mastered: list[bool] = []
-    for _ in range(learners):
-        ranges = ((0.05, 0.75), (0.02, 0.3), (0.05, 0.35), (0.02, 0.2))
-        prior, learn, guess, slip = (random.uniform(*each) for each in ranges)
-        exact, state, knows = prior, new_skill(), random.random() < prior
-        for length in range(max(lengths) + 1):
-            if length in covered:
-                found = estimate(state)
-                # Nothing is told finer than to two thousandths: certainty is held below 0.999.
-                covered[length] += found.lower - 0.002 <= exact <= found.upper + 0.002
-                claimed.append(found.mean)
-                mastered.append(knows)
-            right = random.random() < (1 - slip if knows else guess)
-            shown = (1 - slip if right else slip) * exact
-            exact = shown / (shown + (guess if right else 1 - guess) * (1 - exact))
-            exact += (1 - exact) * learn
-            knows = knows or random.random() < learn
-            [state] = observe([state], float(right))
-    assert all(0.84 <= each / learners <= 0.96 for each in covered.values()), covered
-    bins = np.minimum((np.array(claimed) * 5).astype(int), 4)
-    for each in range(5):
-        inside = bins == each
-        if inside.sum() > 200:
-            assert np.mean(np.array(mastered)[inside]) == pytest.approx(np.mean(np.array(claimed)[inside]), abs=0.07)
+    learners = 4000
+    prior, learn, guess, slip, forget = simulated(random, learners)
+    exact, states, knows = prior, [new_skill()] * learners, random.random(learners) < prior
+    covered: dict[int, float] = {}
+    claimed: list[np.ndarray] = []
+    mastered: list[np.ndarray] = []
+    for length in range(41):
+        if length in (0, 1, 2, 3, 5, 10, 20, 40):
+            means, lower, upper = np.array(bkt.estimates(states)).T
+            covered[length] = float(((lower <= exact) & (exact <= upper)).mean())
+            claimed.append(means)
+            mastered.append(knows)
+        right = random.random(learners) < np.where(knows, 1 - slip, guess)
+        shown = np.where(right, 1 - slip, slip) * exact
+        exact = shown / (shown + np.where(right, guess, 1 - guess) * (1 - exact))
+        exact = exact * (1 - forget) + (1 - exact) * learn
+        knows = np.where(knows, random.random(learners) >= forget, random.random(learners) < learn)
+        states = bkt.observe_each(states, [1] * learners, right.astype(float).tolist())
+    assert all(0.8 <= each <= 0.95 for each in covered.values()), covered
+    said, was = np.concatenate(claimed), np.concatenate(mastered)
+    bins = np.minimum((said * 10).astype(int), 9)
+    for each in range(10):
+        assert was[bins == each].mean() == pytest.approx(said[bins == each].mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("rights", [5, 12, 40])
+def test_after_many_right_answers_the_interval_is_still_one(rights: int) -> None:
+    """Among learners who answered all of them right, the interval holds P(mastered) by the true parameters about nine times in ten."""
+    random = np.random.default_rng(21)
+    prior, learn, guess, slip, forget = simulated(random, 100_000)
+    exact, chance = prior, np.ones_like(prior)
+    for _ in range(rights):
+        right = exact * (1 - slip) + (1 - exact) * guess
+        chance = chance * right
+        exact = exact * (1 - slip) / right
+        exact = exact * (1 - forget) + (1 - exact) * learn
+    found = estimate(after([1.0] * rights)[0])
+    inside = (found.lower <= exact) & (exact <= found.upper)
+    assert 0.8 <= np.average(inside, weights=chance) <= 0.97
+    assert found.mean == pytest.approx(np.average(exact, weights=chance), abs=0.005)
+    assert found.upper - found.lower > 0.005
+
+
+@given(st.lists(st.tuples(histories, st.integers(1, 3), scores), min_size=1, max_size=8))
+def test_answers_observed_together_come_to_exactly_the_same_as_alone(told: list[tuple[list[float], int, float]]) -> None:
+    before = [after(history, skills) for history, skills, _ in told]
+    alone = [state for states, (_, _, score) in zip(before, told, strict=True) for state in observe(states, score)]
+    together = bkt.observe_each(
+        [state for states in before for state in states], [skills for _, skills, _ in told], [score for _, _, score in told]
+    )
+    assert all((one == other).all() for one, other in zip(alone, together, strict=True))
+    assert bkt.estimates(together) == [estimate(each) for each in alone]
