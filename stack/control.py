@@ -70,6 +70,7 @@ def down(home: Home, show: Show = lambda record: None) -> bool:
         supervisor.signal(signal.SIGKILL)
         _wait_for(supervisor, ORPHAN_GRACE_SECONDS)
         stop_orphans(home)
+    _left_running[:] = [each for each in _left_running if each.poll() is None]
     return True
 
 

@@ -1,11 +1,13 @@
 """Real stores, each started once for the run and only when a test asks for it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from tests import stores
 from tests.e2e.platform import ROOT, Platform, running_platform
@@ -13,6 +15,9 @@ from tests.e2e.platform import ROOT, Platform, running_platform
 # How long an example takes says more about the machine's other work than about the code.
 hypothesis.settings.register_profile("paideia", deadline=None)
 hypothesis.settings.load_profile("paideia")
+
+# Servers that run beside a test log while a command's output is being read: standard output is the command's alone.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 
 @pytest.fixture(scope="session")

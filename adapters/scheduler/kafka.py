@@ -1,8 +1,9 @@
 """Decisions as they travel: the event, which is also the form of the stored record."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.scheduler.v1 import events_pb2
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
@@ -18,6 +19,26 @@ _KINDS_IN_ORDER = tuple(_KINDS.values())
 _REASONS = {number: kind for kind, number in _KINDS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# Messages are made one by one, and a record has dozens of candidates' terms: that would take longer than the decision itself. After its
+# name a candidate's bytes are always laid out alike, so the numbers of all of them are put into copies of what protobuf wrote once.
+_NUMBERS = pb.Candidate(
+    score=1.0,
+    terms=[pb.Term(kind=kind, value=1.0, weight=1.0) for kind in _KINDS_IN_ORDER],
+    predicted_correct=1.0,
+    propensity=1.0,
+).SerializeToString(deterministic=True)
+_TERM = np.dtype({"names": ["value", "weight"], "formats": ["<f8", "<f8"], "offsets": [5, 14], "itemsize": 22})
+_PLACES = np.dtype(
+    {
+        "names": ["score", "terms", "predicted_correct", "propensity"],
+        "formats": ["<f8", (_TERM, len(_KINDS)), "<f8", "<f8"],
+        "offsets": [1, 9, 98, 107],
+        "itemsize": len(_NUMBERS),
+    }
+)
+_TEXT_1 = 0x0A  # the tag of a text or message in field 1
+_CANDIDATES = pb.Decision.CANDIDATES_FIELD_NUMBER << 3 | 2
+
 
 def decision_made(organization: str, decision: Decision) -> EventEnvelope:
     """Returns the event that tells of a decision; its payload is what `decision_in` reads."""
@@ -28,7 +49,7 @@ def decision_made(organization: str, decision: Decision) -> EventEnvelope:
         organization=organization,
         key=f"learners/{decision.learner}",
         occurred_at=decision.decided_at,
-        payload=events_pb2.DecisionMade(decision=decision_message(decision)).SerializeToString(),
+        payload=_field(_TEXT_1, _message_without_candidates(decision).SerializeToString() + _candidates_bytes(decision)),
         traceparent=current_traceparent.get(),
     )
 
@@ -38,6 +59,12 @@ def decision_in(payload: bytes) -> Decision:
 
 
 def decision_message(decision: Decision) -> pb.Decision:
+    message = _message_without_candidates(decision)
+    message.MergeFromString(_candidates_bytes(decision))
+    return message
+
+
+def _message_without_candidates(decision: Decision) -> pb.Decision:
     return pb.Decision(
         name=f"decisions/{decision.id}",
         learner=f"learners/{decision.learner}",
@@ -49,7 +76,6 @@ def decision_message(decision: Decision) -> pb.Decision:
         seed=decision.seed,
         size=decision.size,
         learner_sequence=decision.learner_sequence,
-        candidates=[_candidate_message(each, decision.weights) for each in decision.candidates],
         constraints=[pb.ConstraintCount(constraint=name, count=count) for name, count in decision.constraints],
         choices=[_choice_message(each) for each in decision.choices],
         fallbacks=decision.fallbacks,
@@ -68,17 +94,40 @@ def decision_message(decision: Decision) -> pb.Decision:
     )
 
 
-def _candidate_message(candidate: Candidate, weights: Sequence[float]) -> pb.Candidate:
-    return pb.Candidate(
-        item=f"items/{candidate.item}",
-        score=candidate.score,
-        terms=[
-            pb.Term(kind=kind, value=value, weight=w)
-            for kind, value, w in zip(_KINDS_IN_ORDER, candidate.values, weights, strict=True)
-        ],
-        predicted_correct=candidate.predicted_correct,
-        propensity=candidate.propensity,
+def _candidates_bytes(decision: Decision) -> bytes:
+    """Returns the field `candidates` of pb.Decision in its wire form; serialized messages may be joined field by field."""
+    if not decision.candidates:
+        return b""
+    items, scores, values, predicted, propensities = zip(*decision.candidates, strict=True)
+    data = bytearray(_NUMBERS * len(items))
+    numbers = np.frombuffer(data, _PLACES)
+    numbers["score"] = scores
+    numbers["terms"]["value"] = values
+    numbers["terms"]["weight"] = decision.weights
+    numbers["predicted_correct"] = predicted
+    numbers["propensity"] = propensities
+    each_end = range(len(_NUMBERS), len(data) + 1, len(_NUMBERS))
+    return b"".join(
+        [
+            _field(_CANDIDATES, _field(_TEXT_1, f"items/{item}".encode()) + data[end - len(_NUMBERS) : end])
+            for item, end in zip(items, each_end, strict=True)
+        ]
     )
+
+
+def _field(tag: int, content: bytes) -> bytes:
+    return _head(tag, len(content)) + content
+
+
+@lru_cache(maxsize=1_000)
+def _head(tag: int, length: int) -> bytes:
+    """Returns what stands before a field's content: its tag and its length as a varint."""
+    head = bytearray([tag])
+    while length > 0x7F:
+        head.append(length & 0x7F | 0x80)
+        length >>= 7
+    head.append(length)
+    return bytes(head)
 
 
 def _choice_message(choice: Choice) -> pb.Choice:

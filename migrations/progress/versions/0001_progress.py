@@ -32,6 +32,7 @@ BEGIN
     EXECUTE format('CREATE TABLE %I (LIKE attempts INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
     EXECUTE format('REVOKE ALL ON %I FROM paideia_progress', name);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
     EXECUTE format('ALTER TABLE attempts ATTACH PARTITION %I FOR VALUES %s', name, range);
 END $$
 """

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from adapters.shared.consumer import Message, dead_letter_of
 from adapters.shared.kafka import KafkaProducer, record_of
-from adapters.shared.topics import ensure_topics
+from adapters.shared.topics import PARTITIONS, ensure_topics
 from cli.main import build
 from domain.shared.events import EventEnvelope
 
@@ -54,7 +54,7 @@ async def dead(kafka_bootstrap: str, producer: KafkaProducer, topic: str) -> lis
 async def test_topics_are_listed(run: Run, kafka_bootstrap: str, topic: str) -> None:
     await ensure_topics(kafka_bootstrap, [topic])
     found = {each["topic"]: each["partitions"] for each in run("topics")["topics"]}
-    assert (found[topic], found[f"{topic}.dlq"]) == (4, 1)
+    assert (found[topic], found[f"{topic}.dlq"]) == (PARTITIONS, 1)
 
 
 async def test_the_newest_events_are_shown_decoded(run: Run, kafka_bootstrap: str, producer: KafkaProducer, topic: str) -> None:

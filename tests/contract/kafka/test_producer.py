@@ -7,7 +7,7 @@ import pytest
 
 from adapters.shared.consumer import ConsumerRuntime, Message
 from adapters.shared.kafka import KafkaProducer, LogUnavailable
-from adapters.shared.topics import TOPICS, dead_letters_of, ensure_topics
+from adapters.shared.topics import PARTITIONS, TOPICS, dead_letters_of, ensure_topics
 from domain.shared.events import EventEnvelope
 from tests.contract.kafka.conftest import MortalBroker, consuming, until
 from tests.stores import free_port
@@ -100,7 +100,7 @@ async def test_topics_are_created_once_with_their_dead_letters(kafka_bootstrap: 
     await ensure_topics(kafka_bootstrap)
     found = producer._client.list_topics(timeout=10).topics
     assert {each for topic in TOPICS for each in (topic, dead_letters_of(topic))} <= set(found)
-    assert len(found["user.attempts"].partitions) == 4
+    assert len(found["user.attempts"].partitions) == PARTITIONS
     assert len(found["user.attempts.dlq"].partitions) == 1
 
 

@@ -1,7 +1,8 @@
 """How well the online response model predicts real answers before it sees them.
 
 The logs are streamed in file order, and with 32 learners at a time; the second half of the learners is judged, each answer by the
-prediction made before it. The model's constants were chosen on the first half alone (docs/mastery.md). The logs are no part of the repository: PAIDEIA_TEST_DATA says where they are.
+prediction made before it. The model's constants were chosen on the first half alone (docs/mastery.md). The logs are no part of the
+repository: PAIDEIA_TEST_DATA says where they are.
 """
 
 import csv
