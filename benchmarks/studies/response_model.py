@@ -1,6 +1,6 @@
 """How the constants of the online response model were chosen, and what each is worth. Prints a table; takes some minutes.
 
-    python benchmarks/response_model.py --data DIRECTORY
+    python benchmarks/studies/response_model.py --data DIRECTORY
 
 Each log is streamed, everything unknown at the start, and judged by the mean log-loss (1/1000 nat) of the predictions made before the
 answers of the later half of its learners. The logs are
@@ -27,7 +27,7 @@ from statistics import mean
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from domain.psychometrics import response_model
 from domain.psychometrics.response_model import Gaussian, ItemEvidence, learn
