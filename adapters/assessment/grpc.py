@@ -12,7 +12,6 @@ from paideia.progress.v1.progress_service_pb2_grpc import ProgressServiceStub
 from paideia.scheduler.v1 import scheduler_service_pb2
 from paideia.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 
-from adapters.assessment.coalescing import Coalescer
 from adapters.assessment.kafka import learning_event
 from adapters.shared.grpc import Channels
 from domain.assessment.model.items import (
@@ -40,6 +39,7 @@ from domain.assessment.model.items import (
 )
 from domain.assessment.model.responses import CourseNotPublished, Response
 from domain.assessment.ports import AttemptListener, CatalogContent, PublishedBatch
+from domain.shared.coalescer import Coalescer
 from domain.shared.errors import DomainError, NotFound
 
 log = structlog.get_logger()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import asyncpg
 
-from adapters.assessment.coalescing import Coalescer
 from adapters.assessment.codec import decode, encode
 from adapters.assessment.kafka import attempt_envelope
 from adapters.shared.asyncpg_unit import AsyncpgUnit
@@ -14,6 +13,7 @@ from adapters.shared.outbox import add_to_outbox
 from domain.assessment.model.items import Item
 from domain.assessment.model.responses import Response, RevealedHint, cursor_at, place_at
 from domain.assessment.ports import HeldItems, Hints, HintUnit, PublishedBatch, Responses
+from domain.shared.coalescer import Coalescer
 from domain.shared.errors import Conflict, RequestIdReused
 from domain.shared.page import Page, PageRequest
 from domain.shared.trace import current_traceparent

@@ -112,7 +112,7 @@ async def test_stopping_lets_nobody_wait_for_ever() -> None:
     commit = GroupCommit(record)
     calls = [asyncio.create_task(commit("north", [answer()])) for _ in range(3)]
     await asyncio.sleep(0.001)
-    [work] = [each for each in asyncio.all_tasks() if "_work_off" in repr(each.get_coro())]
+    [work] = [each for each in asyncio.all_tasks() if "Coalescer._run" in repr(each.get_coro())]
     work.cancel()
     results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
     assert all(isinstance(each, asyncio.CancelledError) for each in results)
@@ -125,4 +125,4 @@ async def test_nothing_is_kept_once_all_is_done(calls: int) -> None:
     commit = GroupCommit(record)
     await asyncio.gather(*(commit("north", [answer()]) for _ in range(calls)))
     await asyncio.sleep(0)
-    assert not [each for each in asyncio.all_tasks() if "_work_off" in repr(each.get_coro())]
+    assert not [each for each in asyncio.all_tasks() if "Coalescer._run" in repr(each.get_coro())]

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from adapters.assessment.coalescing import Coalescer
+from domain.shared.coalescer import Coalescer
 from domain.shared.errors import Unavailable
 
 

@@ -12,17 +12,28 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+def _one(value: object) -> int:
+    return 1
+
+
 class Coalescer(Generic[T, R]):
     """Gathers values by key while an act on that key is under way, then acts on all of them in the order they came.
 
-    A lone value is acted on at once; nobody ever waits for company. A batch that fails for a fault of one of its values (any
-    error that is no DomainError) is tried again value by value, so that no value suffers for its neighbours.
+    A lone value is acted on at once; nobody ever waits for company. A batch that fails for a fault of one of its values (any error
+    that is no DomainError) is tried again value by value, so that no value suffers for its neighbours.
     """
 
-    def __init__(self, act: Callable[[str, Sequence[T]], Awaitable[Sequence[R]]], most: int = 200) -> None:
-        """`act` returns one result for each value, in the same order, or raises and has done nothing."""
+    def __init__(
+        self,
+        act: Callable[[str, Sequence[T]], Awaitable[Sequence[R | Exception]]],
+        most: int = 200,
+        size: Callable[[T], int] = _one,
+    ) -> None:
+        """`act` returns a result, or an error of its own, for each value in the same order; or it raises and has done nothing.
+        It gets values up to `most` in `size` together, and always at least one."""
         self._act = act
         self._most = most
+        self._size = size
         self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -43,24 +54,40 @@ class Coalescer(Generic[T, R]):
         queue = self._waiting[key]
         try:
             while queue:
-                await self._settle(key, [queue.popleft() for _ in range(min(len(queue), self._most))])
+                await self._settle(key, self._next_batch(queue))
         finally:
             del self._waiting[key]
-            for _, future in queue:
-                future.cancel()
+            _cancel(queue)  # not empty only when this task was cancelled: the process is going down
+
+    def _next_batch(self, queue: deque[tuple[T, "asyncio.Future[R]"]]) -> list[tuple[T, "asyncio.Future[R]"]]:
+        batch = [queue.popleft()]
+        size = self._size(batch[0][0])
+        while queue and (size := size + self._size(queue[0][0])) <= self._most:
+            batch.append(queue.popleft())
+        return batch
 
     async def _settle(self, key: str, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
+        results: Sequence[R | Exception]
         try:
             results = await self._act(key, [value for value, _ in batch])
+        except asyncio.CancelledError:
+            _cancel(batch)
+            raise
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, DomainError):
                 for each in batch:
                     await self._settle(key, [each])
                 return
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            return
+            results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
+            if future.done():  # its caller gave up
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
                 future.set_result(result)
+
+
+def _cancel(batch: "Sequence[tuple[object, asyncio.Future[R]]] | deque[tuple[T, asyncio.Future[R]]]") -> None:
+    for _, future in batch:
+        future.cancel()
