@@ -1,6 +1,8 @@
 """The catalog as the source of publications."""
 
-from paideia.catalog.v1.catalog_service_pb2 import GetPublicationRequest
+from uuid import uuid4
+
+from paideia.catalog.v1.catalog_service_pb2 import BatchGetPublishedItemsRequest, GetPublicationRequest
 from paideia.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 
 from adapters.shared.grpc import Channels
@@ -19,7 +21,7 @@ class GrpcPublications(PublicationSource):
         try:
             answer = await self._channels.call("catalog", stub.GetPublication, request, organization)
         except NotFound:
-            raise CourseNotPublished(f"course {course} has no publication") from None
+            raise _not_published(course) from None
         return Publication(
             course,
             answer.number,
@@ -32,6 +34,19 @@ class GrpcPublications(PublicationSource):
                 for each in answer.items
             ),
         )
+
+    async def newest_number(self, organization: str, course: str) -> int:
+        stub = self._channels.stub(CatalogServiceStub, "catalog")
+        # The answer always has the number, and of an item that nobody has it has nothing else.
+        request = BatchGetPublishedItemsRequest(course=f"courses/{course}", items=[f"items/{uuid4()}"])
+        try:
+            return int((await self._channels.call("catalog", stub.BatchGetPublishedItems, request, organization)).publication)
+        except NotFound:
+            raise _not_published(course) from None
+
+
+def _not_published(course: str) -> CourseNotPublished:
+    return CourseNotPublished(f"course {course} has no publication")
 
 
 def _bare(name: str) -> str:

@@ -140,6 +140,11 @@ class MemoryPublications(PublicationSource):
             raise CourseNotPublished(f"course {course} has no publication")
         return found
 
+    async def newest_number(self, organization: str, course: str) -> int:
+        if (found := self._newest.get((organization, course))) is None:
+            raise CourseNotPublished(f"course {course} has no publication")
+        return found.number
+
 
 class MemoryDecisionLog(DecisionLog):
     def __init__(self) -> None:

@@ -103,15 +103,19 @@ class Channels:
         self._caller = caller
         self._clock = clock
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._stubs: dict[tuple[object, str], Any] = {}
         self._breakers: dict[str, Breaker] = {}
         self._tokens: dict[str, tuple[float, str]] = {}
 
     def stub(self, stub_class: Callable[[grpc.aio.Channel], Stub], context: str) -> Stub:
         """Returns a stub on the channel to a context. Raises KeyError naming a context whose address is not set."""
-        target = self._targets[context]
-        if target not in self._channels:
-            self._channels[target] = grpc.aio.insecure_channel(target, options=_OPTIONS)
-        return stub_class(self._channels[target])
+        if (stub_class, context) not in self._stubs:
+            target = self._targets[context]
+            if target not in self._channels:
+                self._channels[target] = grpc.aio.insecure_channel(target, options=_OPTIONS)
+            self._stubs[stub_class, context] = stub_class(self._channels[target])
+        stub: Stub = self._stubs[stub_class, context]
+        return stub
 
     def metadata(self, organization: str) -> Metadata:
         """Returns what authenticates a call for an organization and carries the trace on."""

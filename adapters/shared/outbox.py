@@ -26,7 +26,7 @@ _BATCH = 2_000
 # Looking costs one indexed read. NOTIFY at commit would save it, but serializes the commits of everybody who notifies.
 _LOOK_AGAIN_SECONDS = 0.1
 # Under load events are gathered for longer: what the broker does costs by the batch.
-_GATHER_SECONDS = 0.4
+_GATHER_SECONDS = 0.75
 
 published = Counter("paideia_outbox_published_total", "Events the relay brought to the log", ["context"])
 backlog = Gauge("paideia_outbox_backlog", "Events waiting in the outbox when the relay last looked, up to one batch", ["context"])

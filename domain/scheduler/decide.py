@@ -147,16 +147,20 @@ class _Drawn:
 def best(scores: Floats, count: int) -> Indexes:
     """Returns the indexes of the `count` greatest scores above -inf, in no order; of equals those that come first."""
     if len(scores) <= count:
-        return (scores > -np.inf).nonzero()[0]
+        return _where(scores > -np.inf)
     # Whole groups of items tie; a selection among the values is quick with ties, one among indexes is not.
     least = np.partition(scores, -count)[-count]
     if least == -np.inf:
-        return (scores > least).nonzero()[0]
-    reached = (scores >= least).nonzero()[0]
+        return _where(scores > least)
+    reached = _where(scores >= least)
     if len(reached) == count:
         return reached
     above = scores[reached] > least
     return np.concatenate([reached[above], reached[~above][: count - int(above.sum())]])
+
+
+def _where(flags: Flags) -> Indexes:
+    return flags.nonzero()[0]
 
 
 def _decision(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,17 +17,21 @@ from domain.shared.clock import Clock
 MOST_POOLS = 128
 # Difficulties drift slowly: a decision may know those of a few seconds ago.
 REFRESH = timedelta(seconds=15)
+# How often the catalog is asked for the newest number of a course in use: the event that tells of a publication may be late or lost.
+ASK_AGAIN = timedelta(seconds=5)
 # How long this process trusts what it holds when the cache cannot say which publication is the newest.
 TRUST = timedelta(seconds=3)
 
 
 @dataclass(slots=True)
 class HeldPool:
-    """A pool with what changes beside it: when its difficulties were read, and when which number was looked for last."""
+    """A pool with what changes beside it: when its difficulties were read, when the catalog was asked for a newer one, and when which
+    number was looked for last."""
 
     pool: Pool
     difficulties: Difficulties
     refreshed_at: datetime
+    asked_at: datetime
     checked_at: datetime
     looked_for: int = 0
 
@@ -63,7 +68,10 @@ class Pools:
             self._held.move_to_end(key)
         if now - held.refreshed_at > REFRESH:
             held.refreshed_at = now  # at once, so that only one request starts it
-            self._refresh_later(organization, held)
+            self._later(self._refresh(organization, held))
+        if now - held.asked_at > ASK_AGAIN:
+            held.asked_at = now
+            self._later(self._ask(key, held.pool.number))
         return held
 
     async def renew(self, organization: str, course: str, number: int) -> None:
@@ -107,7 +115,8 @@ class Pools:
     async def _compile(self, organization: str, publication: Publication) -> HeldPool:
         # Thousands of items take a moment to compile; other requests go on meanwhile.
         pool = await asyncio.to_thread(compiled, publication)
-        held = HeldPool(pool, Difficulties.unknown(pool), self.clock(), self.clock())
+        now = self.clock()
+        held = HeldPool(pool, Difficulties.unknown(pool), refreshed_at=now, asked_at=now, checked_at=now)
         await self._refresh(organization, held)
         return held
 
@@ -117,13 +126,17 @@ class Pools:
         values = np.array([known.get(item, np.nan) for item in held.pool.items], dtype=np.float64)
         held.difficulties = Difficulties(np.nan_to_num(values), ~np.isnan(values))
 
-    def _refresh_later(self, organization: str, held: HeldPool) -> None:
-        task = asyncio.create_task(self._refresh(organization, held))
-        self._background.add(task)
-        task.add_done_callback(self._refreshed)
+    async def _ask(self, key: tuple[str, str], known: int) -> None:
+        if (number := await self.source.newest_number(*key)) > known:
+            await self._single_flight(key, number)
 
-    def _refreshed(self, task: "asyncio.Task[None]") -> None:
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
         self._background.discard(task)
-        # The old difficulties serve until the next refresh; the error is taken so that nobody reports it as forgotten.
+        # What is held serves until the next attempt; the error is taken so that nobody reports it as forgotten.
         if not task.cancelled():
             task.exception()

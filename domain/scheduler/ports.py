@@ -90,6 +90,9 @@ class PublicationSource(Protocol):
     async def newest(self, organization: str, course: str) -> Publication:
         """Raises CourseNotPublished, or Unavailable."""
 
+    async def newest_number(self, organization: str, course: str) -> int:
+        """Returns the number alone, which costs little. Raises CourseNotPublished, or Unavailable."""
+
 
 class DecisionLog(Protocol):
     """The records of decisions."""

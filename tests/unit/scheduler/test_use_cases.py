@@ -1,13 +1,14 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, MemoryPublications, MemoryStore
 from domain.scheduler.model import CourseNotPublished, Publication, RequestIdReused
 from domain.scheduler.policy import PRACTICE_1
-from domain.scheduler.pools import REFRESH, TRUST, Pools
+from domain.scheduler.pools import ASK_AGAIN, REFRESH, TRUST, Pools
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
 from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.observe import Observe
@@ -144,6 +145,32 @@ async def test_without_a_cache_a_new_publication_is_served_after_a_moment(world:
     world.hot.forget()
     world.now += TRUST + timedelta(seconds=1)
     assert (await world.next_items(ADA, request(1, "later"))).publication == 2
+
+
+async def test_a_publication_whose_event_was_lost_is_noticed_after_a_moment_off_the_request(world: World) -> None:
+    await world.next_items(ADA, request(1, "before"))
+    world.publish(publication(15, number=2))
+    assert (await world.next_items(ADA, request(1, "soon"))).publication == 1
+    world.now += ASK_AGAIN + timedelta(seconds=1)
+    assert (await world.next_items(ADA, request(1, "starts the look"))).publication == 1
+    async with asyncio.timeout(5):
+        while (await world.next_items(ADA, request(1, str(uuid4())))).publication == 1:
+            await asyncio.sleep(0.001)
+    assert world.source.pulls == 2
+    assert (await world.beside().next_items(ADA, request(1, "beside"))).publication == 2
+
+
+async def test_while_the_catalog_cannot_be_asked_for_the_number_what_is_known_serves(world: World) -> None:
+    await world.next_items(ADA, request(1, "before"))
+
+    async def away(organization: str, course: str) -> int:
+        raise Unavailable("the catalog is away")
+
+    world.source.newest_number = away  # type: ignore[method-assign]
+    for n in range(3):
+        world.now += ASK_AGAIN + timedelta(seconds=1)
+        assert (await world.next_items(ADA, request(1, f"meanwhile {n}"))).publication == 1
+        await asyncio.sleep(0)
 
 
 async def test_an_old_event_changes_nothing(world: World) -> None:
