@@ -1,7 +1,8 @@
-"""Natural batching: calls that arrive while one is in flight are folded into the next. Nothing waits when nothing is in flight."""
+"""Natural batching: calls that arrive while one is in flight, or too soon after one began, are folded into the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Generic, TypeVar
 
 Request = TypeVar("Request")
@@ -11,10 +12,15 @@ Result = TypeVar("Result")
 class Coalescer(Generic[Request, Result]):
     """Under load, many requests share one trip to a store; alone, each goes at once."""
 
-    def __init__(self, work: Callable[[Sequence[Request]], Awaitable[Sequence[Result | Exception]]], most: int) -> None:
-        """`work` returns a result, or an error of its own, for each of at most `most` requests, in their order."""
+    def __init__(
+        self, work: Callable[[Sequence[Request]], Awaitable[Sequence[Result | Exception]]], most: int, apart: float = 0.0
+    ) -> None:
+        """`work` returns a result, or an error of its own, for each of at most `most` requests, in their order. Two batches begin at least
+        `apart` seconds apart."""
         self._work = work
         self._most = most
+        self._apart = apart
+        self._earliest = 0.0
         self._waiting: list[tuple[Request, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -28,6 +34,9 @@ class Coalescer(Generic[Request, Result]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if (early := self._earliest - monotonic()) > 0:
+                    await asyncio.sleep(early)
+                self._earliest = monotonic() + self._apart
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._run_batch(batch)
         finally:

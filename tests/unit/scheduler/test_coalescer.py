@@ -9,10 +9,10 @@ from adapters.scheduler.coalescer import Coalescer
 class Doubling:
     """Doubles numbers once `gate` is open, refuses 13, and remembers the batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart: float = 0.0) -> None:
         self.batches: list[list[int]] = []
         self.gate = asyncio.Event()
-        self.coalescer: Coalescer[int, int] = Coalescer(self._work, most=4)
+        self.coalescer: Coalescer[int, int] = Coalescer(self._work, most=4, apart=apart)
 
     async def _work(self, numbers: Sequence[int]) -> Sequence[int | Exception]:
         self.batches.append(list(numbers))
@@ -31,6 +31,16 @@ async def test_calls_that_arrive_while_one_is_in_flight_share_the_next() -> None
     doubling.gate.set()
     assert await asyncio.gather(first, *rest) == [0, 2, 4, 6, 8, 10, 12]
     assert doubling.batches == [[0], [1, 2, 3, 4], [5, 6]]
+
+
+async def test_calls_soon_after_a_batch_began_share_the_next_though_none_is_in_flight() -> None:
+    doubling = Doubling(apart=0.05)
+    doubling.gate.set()
+    assert await doubling.coalescer(0) == 0
+    first = asyncio.create_task(doubling.coalescer(1))
+    await asyncio.sleep(0.001)
+    assert await asyncio.gather(first, doubling.coalescer(2)) == [2, 4]
+    assert doubling.batches == [[0], [1, 2]]
 
 
 async def test_an_error_reaches_only_whom_it_concerns() -> None:
