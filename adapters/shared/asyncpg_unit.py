@@ -1,6 +1,7 @@
 """The unit of work for the hot contexts: raw asyncpg, prepared statements, one transaction bound to one organization."""
 
 import re
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +32,7 @@ class AsyncpgUnit:
             await self.connection.execute("COMMIT")
         except BaseException as error:
             # Cancelled or broken in the middle, its transaction must not leak to the connection's next user.
-            self.connection.terminate()
+            self._discard()
             raise (translated(error) if isinstance(error, Exception) else error) from error
         finally:
             self._active = False
@@ -46,8 +47,8 @@ class AsyncpgUnit:
             await self.connection.execute(f"BEGIN; SET LOCAL paideia.organization = '{self._organization}'")
         except BaseException as error:
             # In doubt about what the server did, the connection is not used again.
-            self.connection.terminate()
-            await self._pool.release(self.connection)
+            self._discard()
+            await self._release()
             raise (translated(error) if isinstance(error, Exception) else error) from error
         self._active = True
         self._open()
@@ -58,11 +59,19 @@ class AsyncpgUnit:
             if self._active and not self.connection.is_closed():
                 await self.connection.execute("ROLLBACK")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            self.connection.terminate()  # the server undoes what a broken connection had begun
+            self._discard()  # the server undoes what a broken connection had begun
         finally:
-            await self._pool.release(self.connection)
+            await self._release()
         if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
             raise translated(error) from error
+
+    def _discard(self) -> None:
+        with suppress(asyncpg.InterfaceError):  # the pool has noticed already that the connection is broken
+            self.connection.terminate()
+
+    async def _release(self) -> None:
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await self._pool.release(self.connection)
 
 
 def translated(error: Exception) -> Exception:
