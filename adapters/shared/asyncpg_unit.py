@@ -58,11 +58,11 @@ class AsyncpgUnit:
         try:
             if self._active and not self.connection.is_closed():
                 await self.connection.execute("ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             self._discard()  # the server undoes what a broken connection had begun
         finally:
             await self._release()
-        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError):
             raise translated(error) from error
 
     def _discard(self) -> None:
@@ -70,7 +70,7 @@ class AsyncpgUnit:
             self.connection.terminate()
 
     async def _release(self) -> None:
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             await self._pool.release(self.connection)
 
 
@@ -79,6 +79,7 @@ def translated(error: Exception) -> Exception:
     state = getattr(error, "sqlstate", None) or ""
     if state in ("40001", "40P01"):
         return Conflict("the change lost against another one; repeat it")
-    if isinstance(error, OSError | asyncpg.InterfaceError) or state[:2] in ("08", "53", "57"):
+    # A connection that broke in the middle of an answer is in a state that the driver calls an error of its own.
+    if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError) or state[:2] in ("08", "53", "57"):
         return Unavailable("the database is away")
     return error
