@@ -10,6 +10,8 @@ import asyncpg
 from domain.shared.errors import Conflict, Unavailable
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,63}")
+# A connection that broke in the middle of an answer is in a state that the driver calls an error of its own.
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class AsyncpgUnit:
@@ -40,7 +42,7 @@ class AsyncpgUnit:
     async def __aenter__(self) -> Self:
         try:
             self.connection = await self._pool.acquire(timeout=5)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _DRIVER_ERRORS as error:
             raise translated(error) from error
         try:
             # One round trip opens the transaction and binds the tenant.
@@ -58,11 +60,11 @@ class AsyncpgUnit:
         try:
             if self._active and not self.connection.is_closed():
                 await self.connection.execute("ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        except _DRIVER_ERRORS:
             self._discard()  # the server undoes what a broken connection had begun
         finally:
             await self._release()
-        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError):
+        if isinstance(error, _DRIVER_ERRORS):
             raise translated(error) from error
 
     def _discard(self) -> None:
@@ -70,7 +72,7 @@ class AsyncpgUnit:
             self.connection.terminate()
 
     async def _release(self) -> None:
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        with suppress(*_DRIVER_ERRORS):
             await self._pool.release(self.connection)
 
 
@@ -79,7 +81,6 @@ def translated(error: Exception) -> Exception:
     state = getattr(error, "sqlstate", None) or ""
     if state in ("40001", "40P01"):
         return Conflict("the change lost against another one; repeat it")
-    # A connection that broke in the middle of an answer is in a state that the driver calls an error of its own.
     if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError) or state[:2] in ("08", "53", "57"):
         return Unavailable("the database is away")
     return error
