@@ -41,12 +41,15 @@ def test_a_request_without_a_token_is_told_how_to_get_one(front: Front) -> None:
         {"iss": "somebody"},
         {"iss": "paideia-mesh"},
         {"aud": "somewhere"},
-        {"exp": int(time.time()) - 60},
-        {"nbf": int(time.time()) + 300},
     ],
 )
-def test_a_token_of_another_issuer_audience_or_time_is_refused(front: Front, changes: dict[str, Any]) -> None:
+def test_a_token_of_another_issuer_or_audience_is_refused(front: Front, changes: dict[str, Any]) -> None:
     refused(front, front.upstream.signer.token(**changes))
+
+
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", -60), ("nbf", 300)])
+def test_a_token_that_is_over_or_not_good_yet_is_refused(front: Front, claim: str, seconds: int) -> None:
+    refused(front, front.upstream.signer.token(**{claim: int(time.time()) + seconds}))
 
 
 def test_a_token_without_an_expiry_is_refused(front: Front) -> None:
