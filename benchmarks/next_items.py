@@ -154,6 +154,7 @@ async def serve(kind: str, items: int, dsn: str, redis_url: str, parent: Connect
             clock=providers.Object(system_clock),
         )
         servicer = container.servicer() if kind == "real" else Empty(parent.recv())
+        writer = asyncio.create_task(container.decisions().run())
         add_SchedulerServiceServicer_to_server(servicer, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -161,6 +162,9 @@ async def serve(kind: str, items: int, dsn: str, redis_url: str, parent: Connect
         while await asyncio.to_thread(parent.recv) == "cpu":
             parent.send(process_time())
         await server.stop(1)
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+        await container.decisions().flush()
 
 
 def serve_in_process(*arguments: object) -> None:

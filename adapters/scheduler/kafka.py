@@ -54,6 +54,20 @@ def decision_made(organization: str, decision: Decision) -> EventEnvelope:
     )
 
 
+def decision_told_by(organization: str, payload: bytes) -> EventEnvelope:
+    """Returns the event whose payload was kept, without its trace."""
+    record = events_pb2.DecisionMade.FromString(payload).decision
+    return EventEnvelope(
+        id=_bare(record.name),
+        type=DECISION_MADE,
+        topic=DECISIONS,
+        organization=organization,
+        key=record.learner,
+        occurred_at=_moment(record.decide_time),
+        payload=payload,
+    )
+
+
 def decision_in(payload: bytes) -> Decision:
     return _decision(events_pb2.DecisionMade.FromString(payload).decision)
 

@@ -104,14 +104,20 @@ class MemoryHotStates(HotStates):
     def __init__(self) -> None:
         self._states: dict[tuple[str, str], LearnerState] = {}
         self._publications: dict[tuple[str, str], int] = {}
+        self.decisions: dict[tuple[str, str], Decision] = {}
 
     def forget(self) -> None:
         """Loses everything, as a cache may."""
         self._states.clear()
         self._publications.clear()
+        self.decisions.clear()
 
-    async def read(self, organization: str, learner: str, course: str) -> HotView:
-        return HotView(self._states.get((organization, learner)), self._publications.get((organization, course)))
+    async def read(self, organization: str, learner: str, course: str, decision_id: str) -> HotView:
+        return HotView(
+            self._states.get((organization, learner)),
+            self._publications.get((organization, course)),
+            self.decisions.get((organization, decision_id)),
+        )
 
     async def states(self, organization: str, learners: Sequence[str]) -> dict[str, LearnerState]:
         return {each: self._states[organization, each] for each in learners if (organization, each) in self._states}
@@ -147,11 +153,18 @@ class MemoryPublications(PublicationSource):
 
 
 class MemoryDecisionLog(DecisionLog):
-    def __init__(self) -> None:
+    def __init__(self, hot: MemoryHotStates | None = None) -> None:
+        """`hot` is the cache that shows what is kept."""
         self._decisions: dict[tuple[str, str], Decision] = {}
+        self._hot = hot
 
     async def add(self, organization: str, decision: Decision) -> Decision:
         return self._decisions.setdefault((organization, decision.id), decision)
+
+    async def keep(self, organization: str, decision: Decision) -> Decision:
+        if self._hot is not None:
+            self._hot.decisions.setdefault((organization, decision.id), decision)
+        return await self.add(organization, decision)
 
     async def get(self, organization: str, decision_id: str) -> Decision:
         if (found := self._decisions.get((organization, decision_id))) is None:

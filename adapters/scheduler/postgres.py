@@ -1,12 +1,9 @@
 """The scheduler's durable side, by asyncpg: whole batches in single statements."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 import asyncpg
 
-from adapters.scheduler.coalescer import Coalescer
 from adapters.scheduler.encoding import decoded_publication, decoded_state, encoded_publication, encoded_state
 from adapters.scheduler.kafka import DECISION_MADE, DECISIONS, decision_in, decision_made
 from adapters.shared.asyncpg_unit import AsyncpgUnit, translated
@@ -19,6 +16,7 @@ from domain.scheduler.ports import (
     StateRepository,
 )
 from domain.scheduler.state import LearnerState
+from domain.shared.coalescer import Coalescer
 from domain.shared.events import EventEnvelope
 
 _MOST_DECISIONS = 64
@@ -116,10 +114,15 @@ class PostgresDecisionLog(DecisionLog):
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._inserts: Coalescer[tuple[Decision, EventEnvelope], Decision] = Coalescer(self._add_many, _MOST_DECISIONS)
+        self._inserts: Coalescer[EventEnvelope, bytes] = Coalescer(self.add_records, _MOST_DECISIONS)
 
     async def add(self, organization: str, decision: Decision) -> Decision:
-        return await self._inserts((decision, decision_made(organization, decision)))
+        envelope = decision_made(organization, decision)
+        held = await self._inserts(organization, envelope)
+        return decision if held is envelope.payload else decision_in(held)
+
+    async def keep(self, organization: str, decision: Decision) -> Decision:
+        return await self.add(organization, decision)
 
     async def get(self, organization: str, decision_id: str) -> Decision:
         async with AsyncpgUnit(self._pool, organization) as unit:
@@ -128,40 +131,27 @@ class PostgresDecisionLog(DecisionLog):
             raise DecisionNotFound(f"no decision {decision_id}")
         return decision_in(record)
 
-    async def _add_many(self, requests: Sequence[tuple[Decision, EventEnvelope]]) -> Sequence[Decision | Exception]:
-        groups: defaultdict[str, list[tuple[Decision, EventEnvelope]]] = defaultdict(list)
-        for request in requests:
-            groups[request[1].organization].append(request)
-        outcomes = await asyncio.gather(*(self._add_group(*group) for group in groups.items()), return_exceptions=True)
-        kept = dict(zip(groups, outcomes, strict=True))
-        return [_of(kept[envelope.organization], decision.id) for decision, envelope in requests]
-
-    async def _add_group(self, organization: str, group: Sequence[tuple[Decision, EventEnvelope]]) -> dict[str, Decision]:
-        """Returns the record that each id has now: the one given, or the one that had the id already."""
-        first = {decision.id: (decision, envelope) for decision, envelope in reversed(group)}
-        rows = sorted(first.items())  # ids are locked in one order, so that two batches never wait for each other
+    async def add_records(self, organization: str, records: Sequence[EventEnvelope]) -> list[bytes]:
+        """Makes records of one organization durable and returns, for each, the payload that its id has now: its own, or the one that had the
+        id already."""
+        first = {each.id: each for each in reversed(records)}
+        rows = [
+            first[decision_id] for decision_id in sorted(first)
+        ]  # ids are locked in one order, so that two batches never wait for each other
         try:
             held = await self._pool.fetch(
                 "SELECT held_id, held_record FROM add_decisions($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                 organization,
-                [decision_id for decision_id, _ in rows],
-                [decision.learner for _, (decision, _) in rows],
-                [decision.decided_at for _, (decision, _) in rows],
-                [envelope.payload for _, (_, envelope) in rows],
+                [each.id for each in rows],
+                [each.key.removeprefix("learners/") for each in rows],
+                [each.occurred_at for each in rows],
+                [each.payload for each in rows],
                 DECISION_MADE,
                 DECISIONS,
-                [envelope.key for _, (_, envelope) in rows],
-                [envelope.traceparent for _, (_, envelope) in rows],
+                [each.key for each in rows],
+                [each.traceparent for each in rows],
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise translated(error) from error
-        kept = {decision_id: decision for decision_id, (decision, _) in first.items()}
-        return kept | {row["held_id"]: decision_in(row["held_record"]) for row in held}
-
-
-def _of(outcome: dict[str, Decision] | BaseException, decision_id: str) -> Decision | Exception:
-    if isinstance(outcome, dict):
-        return outcome[decision_id]
-    if isinstance(outcome, Exception):
-        return outcome
-    raise outcome
+        now = {each.id: each.payload for each in rows} | {row["held_id"]: row["held_record"] for row in held}
+        return [now[each.id] for each in records]

@@ -66,13 +66,15 @@ class HotView:
 
     state: LearnerState | None = None
     publication: int | None = None
+    decision: Decision | None = None
 
 
 class HotStates(Protocol):
     """A cache in front of the units, shared by all processes. It may forget anything at any time, and never raises."""
 
-    async def read(self, organization: str, learner: str, course: str) -> HotView:
-        """Returns a learner's state and the number of a course's newest publication, in one round trip."""
+    async def read(self, organization: str, learner: str, course: str, decision_id: str) -> HotView:
+        """Returns a learner's state, the number of a course's newest publication, and the decision that has the id if one was kept lately,
+        in one round trip."""
 
     async def states(self, organization: str, learners: Sequence[str]) -> dict[str, LearnerState]:
         """Returns those it knows."""
@@ -95,10 +97,17 @@ class PublicationSource(Protocol):
 
 
 class DecisionLog(Protocol):
-    """The records of decisions."""
+    """The records of decisions, each with its event."""
 
     async def add(self, organization: str, decision: Decision) -> Decision:
-        """Makes the record durable together with its event and returns it; if the id is taken, returns the record that has it."""
+        """Makes the record durable before it returns it; if the id is taken, returns the record that has it. Raises Unavailable."""
+
+    async def keep(self, organization: str, decision: Decision) -> Decision:
+        """Takes the record over: it can be read at once and is durable soon, also if the process that took it dies meanwhile.
+
+        Only for an id that the cache has just been asked for in vain. Returns the record that has the id. Raises Unavailable when
+        too much waits to become durable.
+        """
 
     async def get(self, organization: str, decision_id: str) -> Decision:
         """Raises DecisionNotFound."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from time import monotonic
 from typing import Generic, TypeVar
 
 from domain.shared.errors import DomainError
@@ -19,8 +20,8 @@ def _one(value: object) -> int:
 class Coalescer(Generic[T, R]):
     """Gathers values by key while an act on that key is under way, then acts on all of them in the order they came.
 
-    A lone value is acted on at once; nobody ever waits for company. A batch that fails for a fault of one of its values (any error
-    that is no DomainError) is tried again value by value, so that no value suffers for its neighbours.
+    A lone value is acted on at once; only with `apart` does anybody wait for company. A batch that fails for a fault of one of its values
+    (any error that is no DomainError) is tried again value by value, so that no value suffers for its neighbours.
     """
 
     def __init__(
@@ -28,12 +29,15 @@ class Coalescer(Generic[T, R]):
         act: Callable[[str, Sequence[T]], Awaitable[Sequence[R | Exception]]],
         most: int = 200,
         size: Callable[[T], int] = _one,
+        apart: float = 0.0,
     ) -> None:
         """`act` returns a result, or an error of its own, for each value in the same order; or it raises and has done nothing.
-        It gets values up to `most` in `size` together, and always at least one."""
+        It gets values up to `most` in `size` together, and always at least one. Two acts begin at least `apart` seconds apart."""
         self._act = act
         self._most = most
         self._size = size
+        self._apart = apart
+        self._earliest = 0.0
         self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -54,10 +58,17 @@ class Coalescer(Generic[T, R]):
         queue = self._waiting[key]
         try:
             while queue:
+                if self._apart:
+                    await self._pause()
                 await self._settle(key, self._next_batch(queue))
         finally:
             del self._waiting[key]
             _cancel(queue)  # not empty only when this task was cancelled: the process is going down
+
+    async def _pause(self) -> None:
+        if (early := self._earliest - monotonic()) > 0:
+            await asyncio.sleep(early)
+        self._earliest = monotonic() + self._apart
 
     def _next_batch(self, queue: deque[tuple[T, "asyncio.Future[R]"]]) -> list[tuple[T, "asyncio.Future[R]"]]:
         batch = [queue.popleft()]

@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from adapters.scheduler.grpc import GrpcPublications
 from adapters.scheduler.kafka import decision_message
 from adapters.scheduler.postgres import PostgresDecisionLog, PostgresSchedulerUnit
-from adapters.scheduler.redis import RedisHotStates
+from adapters.scheduler.redis import RedisHotStates, RedisRecords
+from adapters.scheduler.write_behind import WriteBehindDecisionLog
 from adapters.shared.asyncpg_unit import AsyncpgUnit
 from adapters.shared.consumer import ConsumerRuntime
 from adapters.shared.grpc import Channels
@@ -39,7 +40,9 @@ class SchedulerContainer(containers.DeclarativeContainer):
     unit = providers.Factory(PostgresSchedulerUnit, pool)
     hot = providers.Singleton(RedisHotStates, redis)
     source = providers.Singleton(GrpcPublications, channels)
-    decisions = providers.Singleton(PostgresDecisionLog, pool)
+    decisions = providers.Singleton(
+        WriteBehindDecisionLog, providers.Singleton(RedisRecords, redis), providers.Singleton(PostgresDecisionLog, pool)
+    )
 
     recall = providers.Factory(Recall, new_unit=unit.provider, hot=hot)
     pools = providers.Singleton(Pools, new_unit=unit.provider, source=source, hot=hot, clock=clock)
@@ -68,6 +71,7 @@ async def open_context(resources: Resources) -> Context:
         clock=providers.Object(resources.clock),
     )
     servicer: SchedulerServicer = container.servicer()
+    decisions: WriteBehindDecisionLog = container.decisions()
     bootstrap, producer = resources.settings.kafka_bootstrap, resources.producer()
     updates = ConsumerRuntime(bootstrap, "scheduler", [PROGRESS_UPDATES], container.progress_updates(), producer)
     # A group of its own: while the catalog is away, updates still come in.
@@ -81,6 +85,7 @@ async def open_context(resources: Resources) -> Context:
         name="scheduler",
         add_to_server=lambda server: add_SchedulerServiceServicer_to_server(servicer, server),
         ready=ready,
-        jobs=(updates.run, changes.run),
+        jobs=(updates.run, changes.run, decisions.run),
         publishes=True,
+        close=decisions.flush,
     )

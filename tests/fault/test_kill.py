@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import URLError
+from uuid import uuid4
 
 import pytest
 
@@ -64,3 +67,50 @@ def test_a_replay_survives_the_killing_of_every_process(platform: Platform, data
     assert replay.returncode == 0, (report, errors)
     assert (report["acknowledged"], report["counted"], report["lost"], report["duplicated"]) == (10_720, 10_720, 0, 0)
     assert len(killed) >= 8
+
+
+def test_every_decision_that_was_told_can_be_explained_whatever_dies(platform: Platform) -> None:
+    assert platform.paideia("load", "fractions").returncode == 0
+    token = platform.token()
+    learners = [f"learner-{number}" for number in range(8)]
+    for learner in learners:
+        platform.create_learner(learner)
+    told: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            for learner in learners:
+                body = {"requestId": str(uuid4()), "course": "courses/fractions", "size": 3}
+                try:
+                    answer = platform.call("POST", f"/v1/learners/{learner}:nextItems", body, token)
+                except (URLError, OSError):  # the edge was away; nothing was told
+                    continue
+                if answer.status == 200:
+                    told.append(answer.body["decision"])
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for each in asking:
+        each.start()
+    try:
+        doomed = [each for each in killable(platform) if each.startswith(("scheduler", "valkey", "postgres"))]
+        assert len(doomed) >= 3
+        for name in doomed:
+            time.sleep(1)
+            part = platform.record.parts[name]
+            before = part.restarts
+            assert part.pid is not None
+            os.kill(part.pid, signal.SIGKILL)
+            platform.wait(
+                lambda name=name, before=before: platform.record.parts[name].restarts > before, 60, f"the restart of {name}"
+            )
+            platform.wait(lambda: ready(platform), 120, f"healing after {name}")
+    finally:
+        stop.set()
+        for each in asking:
+            each.join()
+    assert len(told) > 50
+    for decision in told:
+        platform.wait(
+            lambda decision=decision: platform.call("GET", f"/v1/{decision}:explain", token=token).status == 200, 40, decision
+        )

@@ -4,7 +4,7 @@ from domain.scheduler.decide import decide
 from domain.scheduler.model import Decision, DecisionRequest, RequestIdReused
 from domain.scheduler.policy import Policy
 from domain.scheduler.pools import Pools
-from domain.scheduler.ports import DecisionLog, HotStates
+from domain.scheduler.ports import DecisionLog, HotStates, HotView
 from domain.scheduler.use_cases.recall import Recall
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
@@ -12,7 +12,8 @@ from domain.shared.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class NextItems:
-    """Decides what a learner should practise next; the decision is durable before it is answered, and a repeat returns it."""
+    """Decides what a learner should practise next; a repeat returns the same decision. While the cache knows the learner, nothing else is
+    asked before the answer."""
 
     hot: HotStates
     recall: Recall
@@ -22,11 +23,16 @@ class NextItems:
     clock: Clock
 
     async def __call__(self, caller: Caller, request: DecisionRequest) -> Decision:
-        view = await self.hot.read(caller.organization, request.learner, request.course)
-        held = await self.pools.current(caller.organization, request.course, view.publication)
-        state = view.state or await self.recall(caller.organization, request.learner)
-        decision = decide(held.pool, held.difficulties, state, self.policy, request, self.clock())
-        kept = await self.decisions.add(caller.organization, decision)
-        if not kept.answers(request):
+        view = await self.hot.read(caller.organization, request.learner, request.course, request.id)
+        decision = view.decision or await self._decide(caller.organization, view, request)
+        if not decision.answers(request):
             raise RequestIdReused(f"request_id {request.id} was used for another request")
-        return kept
+        return decision
+
+    async def _decide(self, organization: str, view: HotView, request: DecisionRequest) -> Decision:
+        held = await self.pools.current(organization, request.course, view.publication)
+        state = view.state or await self.recall(organization, request.learner)
+        decision = decide(held.pool, held.difficulties, state, self.policy, request, self.clock())
+        # A cache that forgot the learner may have forgotten the decision, too; the durable log has not.
+        log = self.decisions.keep if view.state else self.decisions.add
+        return await log(organization, decision)

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, MemoryStore
 from adapters.scheduler.postgres import PostgresDecisionLog, PostgresSchedulerUnit
-from adapters.scheduler.redis import RedisHotStates
+from adapters.scheduler.redis import RedisHotStates, RedisRecords
+from adapters.scheduler.write_behind import WriteBehindDecisionLog
 from domain.scheduler.ports import DecisionLog, HotStates, NewUnit
 
 
@@ -33,13 +34,23 @@ async def new_unit(request: pytest.FixtureRequest) -> AsyncIterator[NewUnit]:
         yield lambda organization: PostgresSchedulerUnit(pool, organization)
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    async with Redis.from_url(request.getfixturevalue("valkey_url")) as redis:
+        yield redis
+
+
+@pytest.fixture(params=["memory", "postgres", "write-behind"])
 async def decisions(request: pytest.FixtureRequest) -> AsyncIterator[DecisionLog]:
     if request.param == "memory":
         yield MemoryDecisionLog()
         return
-    async with asyncpg.create_pool(request.getfixturevalue("postgres").dsn("paideia_scheduler"), min_size=0, max_size=8) as pool:
-        yield PostgresDecisionLog(pool)
+    async with (
+        asyncpg.create_pool(request.getfixturevalue("postgres").dsn("paideia_scheduler"), min_size=0, max_size=8) as pool,
+        Redis.from_url(request.getfixturevalue("valkey_url")) as redis,
+    ):
+        durable = PostgresDecisionLog(pool)
+        yield durable if request.param == "postgres" else WriteBehindDecisionLog(RedisRecords(redis), durable)
 
 
 @pytest.fixture(params=["memory", "valkey"])

@@ -36,6 +36,15 @@ async def test_the_first_record_of_an_id_stays(decisions: DecisionLog, organizat
     assert await decisions.get(organization, decision.id) == decision
 
 
+async def test_a_kept_record_can_be_read_at_once_and_its_id_is_taken(decisions: DecisionLog, organization: str) -> None:
+    decision = a_decision()
+    assert await decisions.keep(organization, decision) == decision
+    assert await decisions.get(organization, decision.id) == decision
+    assert await decisions.keep(organization, replace(decision, learner="grace")) == decision
+    with pytest.raises(DecisionNotFound):
+        await decisions.get("another", decision.id)
+
+
 async def test_of_many_with_one_id_at_once_all_get_the_same(decisions: DecisionLog, organization: str) -> None:
     decision = a_decision()
     kept = await asyncio.gather(*(decisions.add(organization, replace(decision, learner=f"learner-{n}")) for n in range(100)))

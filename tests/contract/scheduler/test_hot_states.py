@@ -8,13 +8,15 @@ from domain.scheduler.ports import HotStates, HotView
 from domain.scheduler.state import LearnerState
 from tests.unit.scheduler.making import update
 
+DECISION = "b7c1a1de-8f5e-4c55-9f0a-3c8c4f9e2d10"
+
 
 def at(sequence: int) -> LearnerState:
     return LearnerState.new().after(update(each) for each in range(1, sequence + 1))
 
 
 async def test_what_was_never_kept_is_unknown(hot: HotStates, organization: str) -> None:
-    assert await hot.read(organization, "ada", "sql") == HotView(None, None)
+    assert await hot.read(organization, "ada", "sql", DECISION) == HotView()
     assert await hot.states(organization, ["ada"]) == {}
     assert await hot.states(organization, []) == {}
 
@@ -22,7 +24,7 @@ async def test_what_was_never_kept_is_unknown(hot: HotStates, organization: str)
 async def test_a_kept_state_and_number_come_back_in_one_read(hot: HotStates, organization: str) -> None:
     await hot.keep(organization, {"ada": at(2)})
     await hot.keep_publication(organization, "sql", 7)
-    view = await hot.read(organization, "ada", "sql")
+    view = await hot.read(organization, "ada", "sql", DECISION)
     assert view.state is not None
     assert encoded_state(view.state) == encoded_state(at(2))
     assert view.publication == 7
@@ -33,7 +35,7 @@ async def test_only_what_is_newer_replaces(hot: HotStates, organization: str) ->
         await hot.keep(organization, {"ada": at(sequence)})
     for number in (1, 300, 2):
         await hot.keep_publication(organization, "sql", number)
-    view = await hot.read(organization, "ada", "sql")
+    view = await hot.read(organization, "ada", "sql", DECISION)
     assert view.state is not None
     assert (view.state.sequence, view.publication) == (301, 300)
 
@@ -52,7 +54,7 @@ async def test_organizations_and_learners_are_apart(hot: HotStates, organization
 
 async def test_concurrent_reads_each_get_their_own(hot: HotStates, organization: str) -> None:
     await hot.keep(organization, {f"learner-{n}": at(n) for n in range(1, 90)})
-    views = await asyncio.gather(*(hot.read(organization, f"learner-{n}", "sql") for n in range(1, 90)))
+    views = await asyncio.gather(*(hot.read(organization, f"learner-{n}", "sql", DECISION) for n in range(1, 90)))
     assert [view.state and view.state.sequence for view in views] == list(range(1, 90))
 
 
@@ -60,7 +62,7 @@ async def test_an_absent_cache_knows_nothing_and_never_raises(organization: str)
     redis = Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2)
     hot = RedisHotStates(redis)
     for _ in range(3):
-        assert await hot.read(organization, "ada", "sql") == HotView(None, None)
+        assert await hot.read(organization, "ada", "sql", DECISION) == HotView()
         await hot.keep(organization, {"ada": at(1)})
         assert await hot.states(organization, ["ada"]) == {}
     await redis.aclose()
@@ -74,5 +76,5 @@ async def test_a_state_in_another_form_counts_as_unknown(valkey_url: str, organi
         data = bytearray(await redis.get(key))
         data[8] = 255
         await redis.set(key, bytes(data))
-        assert (await hot.read(organization, "ada", "sql")).state is None
+        assert (await hot.read(organization, "ada", "sql", DECISION)).state is None
         assert await hot.states(organization, ["ada"]) == {}

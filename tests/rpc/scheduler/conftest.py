@@ -31,11 +31,12 @@ async def scheduler() -> AsyncIterator[Scheduler]:
     source = MemoryPublications()
     source.put("north", publication())
     source.put("north", publication(0, course="empty"))
+    hot = MemoryHotStates()
     container = SchedulerContainer(
         unit=providers.Factory(MemoryStore().unit),
-        hot=providers.Object(MemoryHotStates()),
+        hot=providers.Object(hot),
         source=providers.Object(source),
-        decisions=providers.Object(MemoryDecisionLog()),
+        decisions=providers.Object(MemoryDecisionLog(hot)),
         clock=providers.Object(lambda: NOW),
     )
     servicer = container.servicer()

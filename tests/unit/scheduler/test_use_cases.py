@@ -29,10 +29,11 @@ class World:
     store: MemoryStore = field(default_factory=MemoryStore)
     hot: MemoryHotStates = field(default_factory=MemoryHotStates)
     source: MemoryPublications = field(default_factory=MemoryPublications)
-    decisions: MemoryDecisionLog = field(default_factory=MemoryDecisionLog)
+    decisions: MemoryDecisionLog | None = None
     now: datetime = NOW
 
     def __post_init__(self) -> None:
+        self.decisions = self.decisions or MemoryDecisionLog(self.hot)
         recall = Recall(self.store.unit, self.hot)
         self.pools = Pools(self.store.unit, self.source, self.hot, lambda: self.now)
         self.next_items = NextItems(self.hot, recall, self.pools, self.decisions, PRACTICE_1, lambda: self.now)

@@ -81,3 +81,14 @@ async def test_a_caller_who_gives_up_stops_nobody():
     assert await patient == 4
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+async def test_acts_keep_their_distance_so_that_values_between_them_share_one():
+    act = Act()
+    act.gate.set()
+    double = Coalescer(act, apart=0.05)
+    assert await double("north", 1) == 2
+    first = asyncio.create_task(double("north", 2))
+    await asyncio.sleep(0.001)
+    assert await asyncio.gather(first, double("north", 3)) == [4, 6]
+    assert act.batches == [("north", [1]), ("north", [2, 3])]
