@@ -186,9 +186,11 @@ async def serve(bootstrap: str) -> None:
 
     service = service_of("ingestion")
     pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock), dict(rules_of(service)), {})
-    server = grpc.aio.server(interceptors=[pipeline], options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
     producer = KafkaProducer(bootstrap)
-    add_IngestionServiceServicer_to_server(IngestionServicer(IngestEvents(KafkaEventLog(producer), system_clock)), server)
+    add_IngestionServiceServicer_to_server(
+        IngestionServicer(IngestEvents(KafkaEventLog(producer), system_clock)), pipeline.around(server)
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"127.0.0.1:{port}", jwt.encode({"alg": "ES256", "kid": "benchmark"}, claims, key), flush=True)

@@ -138,14 +138,15 @@ async def serve(kind: str, items: int, dsn: str, redis_url: str, parent: Connect
     """Serves until the parent says stop. `kind` is bare, empty (behind the interceptors) or real."""
     source = MemoryPublications()
     source.put(ORGANIZATION, course(items))
-    interceptors = [] if kind == "bare" else [Pipeline(PlainTokens(), rules_of(service_of("scheduler")))]
-    server = grpc.aio.server(interceptors=interceptors)
+    server = grpc.aio.server()
+    pipeline = Pipeline(PlainTokens(), rules_of(service_of("scheduler")))
 
     async def no_reset(connection: asyncpg.Connection) -> None:
         return None
 
     gc.collect()
-    gc.freeze()  # as the host does
+    gc.freeze()  # as the host does, like the next line
+    gc.set_threshold(50_000, 20, 20)
     async with asyncpg.create_pool(dsn, min_size=1, max_size=10, reset=no_reset) as pool, Redis.from_url(redis_url) as redis:
         container = SchedulerContainer(
             pool=providers.Object(pool),
@@ -155,7 +156,7 @@ async def serve(kind: str, items: int, dsn: str, redis_url: str, parent: Connect
         )
         servicer = container.servicer() if kind == "real" else Empty(parent.recv())
         writer = asyncio.create_task(container.decisions().run())
-        add_SchedulerServiceServicer_to_server(servicer, server)
+        add_SchedulerServiceServicer_to_server(servicer, server if kind == "bare" else pipeline.around(server))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         parent.send(port)

@@ -109,10 +109,9 @@ def serve(pipe: Connection, key: dict[str, str], dsn: str, relay_dsn: str, boots
         )
         await ensure_topics(bootstrap, ["user.attempts"])
         relay = asyncio.create_task(OutboxRelay(relay_dsn, "assessment", KafkaProducer(bootstrap)).run())
-        server = grpc.aio.server(
-            interceptors=[Pipeline(TokenVerifier(keys, b"m" * 32, system_clock), rules_of(service_of("assessment")))]
-        )
-        add_AssessmentServiceServicer_to_server(servicer, server)
+        pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock), rules_of(service_of("assessment")))
+        server = grpc.aio.server()
+        add_AssessmentServiceServicer_to_server(servicer, pipeline.around(server))
         pipe.send(server.add_insecure_port("127.0.0.1:0"))
         await server.start()
         stop = asyncio.Event()

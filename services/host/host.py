@@ -5,7 +5,7 @@ import importlib
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import grpc
 import structlog
@@ -44,22 +44,6 @@ def service_of(context: str) -> ServiceDescriptor:
 
 class MissingService(Exception):
     """A context was asked for and its service is not served."""
-
-
-class RegisteredServices:
-    """Stands for the server while a context registers, and notes which services it did."""
-
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._server = server
-        self.names: set[str] = set()
-
-    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        self.names.update(each.service_name() for each in handlers if isinstance(each, grpc.ServiceRpcHandler))
-        self._server.add_generic_rpc_handlers(handlers)
-
-    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
-        self.names.add(service)
-        self._server.add_registered_method_handlers(service, handlers)
 
 
 class Host:
@@ -128,11 +112,10 @@ class Host:
             tracer=self._tracer,
         )
         server = grpc.aio.server(
-            interceptors=[pipeline],
             options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", _LARGEST_REQUEST)],
         )
         for context in contexts:
-            registered = RegisteredServices(server)
+            registered = pipeline.around(server)
             context.add_to_server(cast(grpc.aio.Server, registered))
             if services[context.name].full_name not in registered.names:
                 raise MissingService(f"{context.name} did not register {services[context.name].full_name}")

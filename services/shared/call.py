@@ -1,4 +1,4 @@
-"""What the interceptor knows of the call in progress."""
+"""What the pipeline knows of the call in progress."""
 
 from contextvars import ContextVar
 

@@ -1,13 +1,13 @@
 """What surrounds every rpc: trace, token, authorization rule, deadline, idempotency, error mapping, metrics and one log line.
 
-One interceptor wraps each method's handler once, when it is first called; a call then runs through plain function calls, because a
-chain of interceptors would cost more than most of the handlers.
+Each method's handler is wrapped once, when its service registers; a call then runs through plain function calls, because grpcio's
+interceptors would cost more than many a handler.
 """
 
 from __future__ import annotations  # grpcio's classes are generic in their stubs only
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from domain.shared.trace import current_traceparent, trace_id
 from services.shared.call import current_caller
 from services.shared.errors import LONGEST_MESSAGE, code_of, trailers_of
 from services.shared.idempotency import RequestLedger, fingerprint_of
-from services.shared.rules import Rule
+from services.shared.rules import MissingRule, Rule
 from services.shared.tracing import NoCollector, Tracer
 
 log = structlog.get_logger()
@@ -54,8 +54,8 @@ class _Malformed:
     reason: str
 
 
-class Pipeline(grpc.aio.ServerInterceptor):
-    """Serves only methods that have a rule; the rest (health, reflection) pass untouched."""
+class Pipeline:
+    """Surrounds the services that register through it."""
 
     def __init__(
         self,
@@ -72,35 +72,45 @@ class Pipeline(grpc.aio.ServerInterceptor):
         self._ledgers = ledgers or {}
         self._fingerprint_key = fingerprint_key
         self._tracer = tracer
-        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        method = handler_call_details.method
-        if (wrapped := self._wrapped.get(method)) is not None:
-            return wrapped
-        handler = await continuation(handler_call_details)
-        rule = self._rules.get(method)
-        if handler is None or rule is None:
-            return handler
-        ledger = self._ledgers.get(method[1:].rpartition("/")[0])
-        call = _Call(method, rule, self._verifier, ledger, self._fingerprint_key, self._tracer)
+    def around(self, server: grpc.aio.Server) -> SurroundedServer:
+        """Returns what stands for the server when services register."""
+        return SurroundedServer(server, self._wrapped)
+
+    def _wrapped(self, service: str, name: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        method = f"/{service}/{name}"
+        if (rule := self._rules.get(method)) is None:
+            raise MissingRule(f"{method} has no authorization rule")
+        call = _Call(method, rule, self._verifier, self._ledgers.get(service), self._fingerprint_key, self._tracer)
         deserialize = _tolerant(handler.request_deserializer)
         if handler.unary_unary is not None:
-            wrapped = grpc.unary_unary_rpc_method_handler(
+            return grpc.unary_unary_rpc_method_handler(
                 call.unary(handler.unary_unary, handler.response_serializer), deserialize, None
             )
-        elif handler.stream_stream is not None:
-            wrapped = grpc.stream_stream_rpc_method_handler(
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
                 call.stream(handler.stream_stream), deserialize, handler.response_serializer
             )
-        else:
-            raise TypeError(f"{method}: only unary and bidirectional rpcs are served")
-        self._wrapped[method] = wrapped
-        return wrapped
+        raise TypeError(f"{method}: only unary and bidirectional rpcs are served")
+
+
+class SurroundedServer:
+    """Registers services with every handler wrapped, and notes their names. A service registers under its generated
+    `add_..._to_server`, or not at all."""
+
+    def __init__(self, server: grpc.aio.Server, wrap: Callable[[str, str, Any], grpc.RpcMethodHandler[Any, Any]]) -> None:
+        self._server = server
+        self._wrap = wrap
+        self.names: set[str] = set()
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """The generated code calls this with what it then registers by name, which is where it is wrapped."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
+        wrapped = {name: self._wrap(service, name, handler) for name, handler in handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
+        self._server.add_registered_method_handlers(service, wrapped)
+        self.names.add(service)
 
 
 def _tolerant(deserialize: Any) -> Callable[[bytes], Message | _Malformed]:

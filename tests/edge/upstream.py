@@ -175,13 +175,11 @@ async def _start(signer: Signer, seen: Seen, address: str) -> tuple[grpc.aio.Ser
 
     services = [service_of(each) for each in CONTEXTS]
     rules = {method: rule for service in services for method, rule in rules_of(service).items()}
-    server = grpc.aio.server(
-        interceptors=[Pipeline(TokenVerifier(keys, MESH_KEY, system_clock), rules)],
-        options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", _MAXIMUM)],
-    )
-    identity_grpc.add_IdentityServiceServicer_to_server(Identity(signer, seen), server)
-    catalog_grpc.add_CatalogServiceServicer_to_server(Catalog(seen), server)
-    ingestion_grpc.add_IngestionServiceServicer_to_server(Ingestion(), server)
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", _MAXIMUM)])
+    surrounded = Pipeline(TokenVerifier(keys, MESH_KEY, system_clock), rules).around(server)
+    identity_grpc.add_IdentityServiceServicer_to_server(Identity(signer, seen), surrounded)
+    catalog_grpc.add_CatalogServiceServicer_to_server(Catalog(seen), surrounded)
+    ingestion_grpc.add_IngestionServiceServicer_to_server(Ingestion(), surrounded)
     checks = health.aio.HealthServicer()
     for name in ("", *(service.full_name for service in services)):
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -66,8 +66,8 @@ async def serving(
         {service.full_name: ledger for service in services} if ledger else {},
         tracer=tracer or NoCollector(),
     )
-    server = grpc.aio.server(interceptors=[pipeline], options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
-    add_to_server(server)
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
+    add_to_server(pipeline.around(server))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
