@@ -46,6 +46,15 @@ check: proto ## lint, format, types, import contracts, protos, generated files, 
 	MYPYPATH=envoy:gen $(BIN)/mypy envoy/generate.py envoy/edge/*.py
 	$(BIN)/lint-imports --no-cache
 
+.PHONY: breaking
+breaking: proto ## nothing that was released is taken back: protos/ against protos/released.binpb
+	$(BIN)/buf breaking protos --against protos/released.binpb
+
+.PHONY: released
+released: breaking ## note the present schema as released: run it with every release, and commit what it writes
+	$(BIN)/buf build --exclude-source-info -o protos/released.binpb
+	$(BIN)/python -m tests.compatibility.samples --release $$($(BIN)/python -c 'import importlib.metadata as m; print(m.version("paideia"))') --write
+
 .PHONY: test
 test: check ## every check, then every test on ports and data of its own
 	@echo "tests start PostgreSQL, Valkey, an S3 server, a Kafka broker and Envoy on free loopback ports, in a temporary folder"
@@ -67,8 +76,17 @@ stop: ## stop what `make run` started; the data stays
 	@if [ -x $(BIN)/paideia ]; then $(BIN)/paideia down; else echo "nothing was running"; fi
 
 BENCHMARKS := $(sort $(wildcard benchmarks/[a-z]*.py))
-.PHONY: bench
-bench: proto ## measure every promise against its rival; JSON into benchmarks/results/
+ENGINE := $(sort $(wildcard benchmarks/engine/[a-z]*.py)) benchmarks/next_items.py
+define measure
 	@mkdir -p benchmarks/results
-	@for each in $(BENCHMARKS); do name=$$(basename $$each .py); echo "$$name"; \
+	@for each in $(1); do name=$$(basename $$each .py); echo "$$name"; \
 	  $(BIN)/python $$each > benchmarks/results/$$name.json || exit 1; cat benchmarks/results/$$name.json; done
+endef
+
+.PHONY: bench
+bench: proto ## measure every promise of the platform against its rival; JSON into benchmarks/results/
+	$(call measure,$(BENCHMARKS))
+
+.PHONY: bench-engine
+bench-engine: proto ## measure the adaptive engine against its rivals; JSON into benchmarks/results/
+	$(call measure,$(ENGINE))

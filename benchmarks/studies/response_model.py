@@ -18,7 +18,7 @@ import argparse
 import csv
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import log
@@ -29,17 +29,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from domain.psychometrics import response_model
-from domain.psychometrics.response_model import Gaussian, ItemEvidence, learn
+from domain.psychometrics.response_model import Constants, Gaussian, ItemEvidence, ResponseModel
 
-CONSTANTS = (
-    "_ABILITY_VARIANCE",
-    "_DEVIATION_VARIANCE",
-    "_SLOPE_PRECISION",
-    "_INTERCEPT_PRECISION",
-    "_DRIFT",
-    "_SETTLING",
-)
+VARIED = ("ability_variance", "deviation_variance", "slope_variance", "intercept_mean", "intercept_variance", "drift", "settling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +119,8 @@ def interleaved(rows: Sequence[Row], learners: int = 32) -> Iterator[Row]:
             del active[place]
 
 
-def loss(rows: Sequence[Row]) -> float:
+def loss(rows: Sequence[Row], model: ResponseModel) -> float:
     """Returns the mean log-loss, in 1/1000 nat, over the later half of the learners."""
-    new_ability = Gaussian(0.0, response_model._ABILITY_VARIANCE)
-    new_deviation = Gaussian(0.0, response_model._DEVIATION_VARIANCE)
     learners = list(dict.fromkeys(row.learner for row in rows))
     judged = set(learners[len(learners) // 2 :])
     abilities: dict[str, Gaussian] = {}
@@ -140,23 +130,14 @@ def loss(rows: Sequence[Row]) -> float:
     for row in rows:
         keys = [(row.learner, each) for each in row.skills]
         evidence = items.get(row.item, ItemEvidence())
-        told = [deviations.get(each, new_deviation) for each in keys]
-        lesson = learn(abilities.get(row.learner, new_ability), told, evidence, row.correct)
+        told = [deviations.get(each, model.new_deviation) for each in keys]
+        lesson = model.learn(abilities.get(row.learner, model.new_ability), told, evidence, row.correct)
         abilities[row.learner] = lesson.ability
         deviations.update(zip(keys, lesson.deviations, strict=True))
         items[row.item] = evidence + lesson.evidence
         if row.learner in judged:
             losses.append(-row.chance * log(lesson.predicted) - (1 - row.chance) * log(1 - lesson.predicted))
     return 1000 * mean(losses)
-
-
-def with_constant(name: str, factor: float, act: Callable[[], list[float]]) -> list[float]:
-    chosen = getattr(response_model, name)
-    setattr(response_model, name, chosen * factor)
-    try:
-        return act()
-    finally:
-        setattr(response_model, name, chosen)
 
 
 def main() -> None:
@@ -167,19 +148,17 @@ def main() -> None:
     logs = {name: list(interleaved(first_half(options.data / f"{name}.csv"))) for name in ("fraction", "ecpe")}
     logs |= {name: list(interleaved(list(world.rows(options.seed)))) for name, world in WORLDS.items()}
 
-    def losses() -> list[float]:
-        return [loss(each) for each in logs.values()]
+    def losses(constants: Constants) -> list[float]:
+        return [loss(each, ResponseModel(constants)) for each in logs.values()]
 
     print(f"{'':26}" + "".join(f"{each:>11}" for each in (*logs, "mean")))
-    chosen = losses()
+    chosen = losses(Constants())
     print(f"{'the constants':26}" + "".join(f"{each:11.1f}" for each in (*chosen, mean(chosen))))
-    for name in CONSTANTS:
+    for name in VARIED:
         for factor in (0.5, 2.0):
-            changes = [one - other for one, other in zip(with_constant(name, factor, losses), chosen, strict=True)]
-            print(
-                f"{name[1:].lower() + f' x {factor}':26}" + "".join(f"{each:+11.1f}" for each in (*changes, mean(changes))),
-                flush=True,
-            )
+            varied = Constants()._replace(**{name: getattr(Constants(), name) * factor})
+            changes = [one - other for one, other in zip(losses(varied), chosen, strict=True)]
+            print(f"{f'{name} x {factor}':26}" + "".join(f"{each:+11.1f}" for each in (*changes, mean(changes))), flush=True)
 
 
 if __name__ == "__main__":

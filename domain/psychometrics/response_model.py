@@ -11,12 +11,12 @@ all of them flattens the prediction by Glicko's factor 1 / sqrt(1 + 3 v / pi^2),
 that prediction (as in Weng and Lin 2011, "A Bayesian approximation method for online ranking").
 
 An item is kept as natural parameters (precisions and precision-weighted means), in which evidence adds up: concurrent writers each add
-their share, in any order, none overwrites another. The information of an item's n-th answer counts 1 / sqrt(1 + n / 20): abilities
+their share, in any order, none overwrites another. The information of an item's n-th answer counts 1 / sqrt(1 + n / settling): abilities
 are themselves estimates and change, so an item goes on learning, as in stochastic approximation with Polyak's slower steps, rather than
 freezing (Robbins and Monro 1951; Polyak and Juditsky 1992).
 
-Every number costs O(skills of the item) to update, whatever the history. The constants are those that docs/mastery.md says how they were
-chosen. Beliefs are named tuples, because each answer makes several and a tuple is made in a fifth of a dataclass's time.
+Every number costs O(skills of the item) to update, whatever the history. docs/mastery.md says how the constants were chosen. Beliefs are
+named tuples, because each answer makes several and a tuple is made in a fifth of a dataclass's time.
 """
 
 from collections.abc import Sequence
@@ -24,19 +24,35 @@ from dataclasses import dataclass
 from math import exp, pi, sqrt
 from typing import Final, NamedTuple
 
-VERSION: Final = "logistic-2"
+from domain.shared.errors import InvalidInput
 
-# Priors in logits. A new learner's ability is 0 by definition; slopes are about 1 on that scale.
-_ABILITY_VARIANCE: Final = 1.5
-_DEVIATION_VARIANCE: Final = 0.3
-_SLOPE_MEAN: Final = 1.0
-_SLOPE_PRECISION: Final = 1 / 0.2
-_INTERCEPT_PRECISION: Final = 1 / 1.5
-_DRIFT: Final = 0.005  # people learn: the variance that an ability gains from one answer to the next
-_SETTLING: Final = 20  # answers after which an item's information begins to count less
 _LEAST_SLOPE: Final = 0.1  # an item that seems to be answered better by weaker learners is noise, not evidence against them
 _GREATEST_DIFFICULTY: Final = 10.0
 _LEAST_PROBABILITY: Final = 1e-6
+_GREATEST_CONSTANT: Final = 1e4
+
+
+class Constants(NamedTuple):
+    """Priors in logits, and how fast beliefs change. A new learner's ability is 0 by definition; slopes are about 1 on that scale."""
+
+    ability_variance: float = 2.0
+    deviation_variance: float = 0.3
+    slope_mean: float = 1.0
+    slope_variance: float = 0.33
+    intercept_mean: float = 0.5
+    """People are mostly given what they can do: a new learner answers a new item right somewhat more often than not."""
+    intercept_variance: float = 1.5
+    drift: float = 0.005
+    """People learn: the variance that an ability gains from one answer to the next."""
+    settling: float = 20.0
+    """Answers after which an item's information begins to count less."""
+
+    def check(self, field: str) -> None:
+        """Raises InvalidInput naming the constant below `field` that cannot be used."""
+        for name, value in self._asdict().items():
+            least = {"drift": 0.0, "intercept_mean": -_GREATEST_DIFFICULTY}.get(name, 1e-6)
+            if not least <= value <= _GREATEST_CONSTANT:
+                raise InvalidInput.of(f"{field}.{name}", f"must be a number from {least:g} to {_GREATEST_CONSTANT:g}")
 
 
 class Gaussian(NamedTuple):
@@ -44,10 +60,6 @@ class Gaussian(NamedTuple):
 
     mean: float
     variance: float
-
-
-NEW_ABILITY: Final = Gaussian(0.0, _ABILITY_VARIANCE)
-NEW_DEVIATION: Final = Gaussian(0.0, _DEVIATION_VARIANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +83,6 @@ class ItemEvidence:
             self.intercept_shift + other.intercept_shift,
         )
 
-    @property
-    def difficulty(self) -> float:
-        """The ability at which the answer is right half of the time; logits, within ±10."""
-        item = _Item.of(self)
-        return min(max(-item.intercept / item.slope, -_GREATEST_DIFFICULTY), _GREATEST_DIFFICULTY)
-
 
 class Lesson(NamedTuple):
     """What one answer taught: P(correct) predicted before it, the learner's beliefs after it, and evidence to add to the item."""
@@ -97,16 +103,75 @@ class _Item(NamedTuple):
     covariance: float
     intercept_variance: float
 
-    @classmethod
-    def of(cls, evidence: ItemEvidence) -> "_Item":
-        slope = _SLOPE_PRECISION + evidence.slope_precision
-        intercept = _INTERCEPT_PRECISION + evidence.intercept_precision
+    def logit(self, level: float, variance: float) -> Gaussian:
+        """Returns the belief about the logit of an answer by a learner whose level is `level` with `variance`."""
+        own = self.slope_variance * (level * level + variance) + 2 * self.covariance * level + self.intercept_variance
+        return Gaussian(self.slope * level + self.intercept, own + self.slope * self.slope * variance)
+
+
+class ResponseModel:
+    """The model with its constants."""
+
+    def __init__(self, constants: Constants = Constants()) -> None:  # noqa: B008  # immutable
+        """Raises InvalidInput naming a constant that cannot be used."""
+        constants.check("response")
+        self.new_ability: Final = Gaussian(0.0, constants.ability_variance)
+        self.new_deviation: Final = Gaussian(0.0, constants.deviation_variance)
+        self._slope_precision = 1 / constants.slope_variance
+        self._slope_shift = constants.slope_mean * self._slope_precision
+        self._intercept_precision = 1 / constants.intercept_variance
+        self._intercept_shift = constants.intercept_mean * self._intercept_precision
+        self._drift = constants.drift
+        self._settling = constants.settling
+
+    def predict(self, ability: Gaussian, deviations: Sequence[Gaussian], evidence: ItemEvidence) -> float:
+        """Returns P(correct), in (0, 1), of an answer not yet given."""
+        level = self._level(ability, deviations)
+        logit = self._item(evidence).logit(level.mean, level.variance)
+        return _probability(_flattening(logit.variance) * logit.mean)
+
+    def learn(self, ability: Gaussian, deviations: Sequence[Gaussian], evidence: ItemEvidence, correct: bool) -> Lesson:
+        """Returns what an answer teaches; `deviations` are the learner's in the item's skills."""
+        level = self._level(ability, deviations)
+        item = self._item(evidence)
+        logit = item.logit(level.mean, level.variance)
+        flattening = _flattening(logit.variance)
+        predicted = _probability(flattening * logit.mean)
+        gradient = flattening * (correct - predicted)
+        curvature = flattening * flattening * predicted * (1 - predicted)
+        pull, pin = item.slope * gradient, item.slope * item.slope * curvature
+        information = curvature / sqrt(1 + evidence.count / self._settling)
+        shift = information * (item.mean_slope * level.mean + item.intercept) + gradient
+        return Lesson(
+            predicted,
+            _moved(ability.mean, ability.variance + self._drift, pull, pin),
+            tuple([_moved(mean, variance, pull, pin) for mean, variance in deviations]),
+            ItemEvidence(
+                1, information * level.mean * level.mean, information * level.mean, information, shift * level.mean, shift
+            ),
+        )
+
+    def difficulty(self, evidence: ItemEvidence) -> float:
+        """Returns the ability at which the answer is right half of the time; logits, within ±10."""
+        item = self._item(evidence)
+        return min(max(-item.intercept / item.slope, -_GREATEST_DIFFICULTY), _GREATEST_DIFFICULTY)
+
+    def _level(self, ability: Gaussian, deviations: Sequence[Gaussian]) -> Gaussian:
+        mean, variance = ability.mean, ability.variance + self._drift
+        for each in deviations:
+            mean += each.mean
+            variance += each.variance
+        return Gaussian(mean, variance)
+
+    def _item(self, evidence: ItemEvidence) -> _Item:
+        slope = self._slope_precision + evidence.slope_precision
+        intercept = self._intercept_precision + evidence.intercept_precision
         cross = evidence.cross_precision
-        slope_shift = _SLOPE_MEAN * _SLOPE_PRECISION + evidence.slope_shift
-        intercept_shift = evidence.intercept_shift
+        slope_shift = self._slope_shift + evidence.slope_shift
+        intercept_shift = self._intercept_shift + evidence.intercept_shift
         determinant = slope * intercept - cross * cross
         mean = (intercept * slope_shift - cross * intercept_shift) / determinant
-        return cls(
+        return _Item(
             mean,
             max(mean, _LEAST_SLOPE),
             (slope * intercept_shift - cross * slope_shift) / determinant,
@@ -114,11 +179,6 @@ class _Item(NamedTuple):
             -cross / determinant,
             slope / determinant,
         )
-
-    def logit(self, level: float, variance: float) -> Gaussian:
-        """Returns the belief about the logit of an answer by a learner whose level is `level` with `variance`."""
-        own = self.slope_variance * (level * level + variance) + 2 * self.covariance * level + self.intercept_variance
-        return Gaussian(self.slope * level + self.intercept, own + self.slope * self.slope * variance)
 
 
 def _flattening(variance: float) -> float:
@@ -131,44 +191,5 @@ def _probability(logit: float) -> float:
     return min(max(value, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
 
 
-def predict(ability: Gaussian, deviations: Sequence[Gaussian], evidence: ItemEvidence) -> float:
-    """Returns P(correct), in (0, 1), of an answer not yet given."""
-    level = _level(ability, deviations)
-    logit = _Item.of(evidence).logit(level.mean, level.variance)
-    return _probability(_flattening(logit.variance) * logit.mean)
-
-
-def learn(ability: Gaussian, deviations: Sequence[Gaussian], evidence: ItemEvidence, correct: bool) -> Lesson:
-    """Returns what an answer teaches; `deviations` are the learner's in the item's skills."""
-    level = _level(ability, deviations)
-    item = _Item.of(evidence)
-    logit = item.logit(level.mean, level.variance)
-    flattening = _flattening(logit.variance)
-    predicted = _probability(flattening * logit.mean)
-    gradient = flattening * (correct - predicted)
-    curvature = flattening * flattening * predicted * (1 - predicted)
-    pull, pin = item.slope * gradient, item.slope * item.slope * curvature
-    return Lesson(
-        predicted,
-        _moved(ability.mean, ability.variance + _DRIFT, pull, pin),
-        tuple([_moved(mean, variance, pull, pin) for mean, variance in deviations]),
-        _evidence(item, level.mean, gradient, curvature, evidence.count),
-    )
-
-
-def _level(ability: Gaussian, deviations: Sequence[Gaussian]) -> Gaussian:
-    mean, variance = ability.mean, ability.variance + _DRIFT
-    for each in deviations:
-        mean += each.mean
-        variance += each.variance
-    return Gaussian(mean, variance)
-
-
 def _moved(mean: float, variance: float, pull: float, pin: float) -> Gaussian:
     return Gaussian(mean + variance * pull, variance - variance * variance * pin)
-
-
-def _evidence(item: _Item, level: float, gradient: float, curvature: float, count: int) -> ItemEvidence:
-    information = curvature / sqrt(1 + count / _SETTLING)
-    shift = information * (item.mean_slope * level + item.intercept) + gradient
-    return ItemEvidence(1, information * level * level, information * level, information, shift * level, shift)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.replay.response_log import ResponseLog, UnreadableLog, read_response_log
+from cli.replay.response_log import ResponseLog, read_response_log
+from lab.responses import UnreadableLog
 
 HEADER = "learner,position,item,skills,correct\n"
 
@@ -56,7 +57,7 @@ def test_ids_are_the_same_each_time_and_differ_between_courses(file: Path) -> No
 def test_a_bad_row_is_reported_with_its_line_and_the_rest_goes_on(file: Path, row: bytes, reason: bytes) -> None:
     log = read(file, HEADER.encode() + b"ada,9,x,s,1\n" + row + b"\nbob,1,x,s,1\n")
     assert [each.line for each in log.bad_rows] == [3]
-    assert reason.decode() in log.bad_rows[0].problem
+    assert reason.decode() in log.bad_rows[0].text
     assert log.size == 2
 
 

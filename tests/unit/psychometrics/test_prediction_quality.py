@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domain.psychometrics.response_model import NEW_ABILITY, NEW_DEVIATION, Gaussian, ItemEvidence, learn
+from domain.psychometrics.response_model import Gaussian, ItemEvidence, ResponseModel
 
 DATA = Path(os.environ.get("PAIDEIA_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -50,6 +50,7 @@ def interleaved(rows: list[Row], learners: int) -> Iterator[Row]:
 
 
 def predictions(rows: list[Row]) -> list[float]:
+    model = ResponseModel()
     abilities: dict[str, Gaussian] = {}
     deviations: dict[tuple[str, str], Gaussian] = {}
     items: dict[str, ItemEvidence] = {}
@@ -57,9 +58,8 @@ def predictions(rows: list[Row]) -> list[float]:
     for learner, item, skills, correct in rows:
         evidence = items.get(item, ItemEvidence())
         keys = [(learner, each) for each in skills]
-        lesson = learn(
-            abilities.get(learner, NEW_ABILITY), [deviations.get(each, NEW_DEVIATION) for each in keys], evidence, correct
-        )
+        told = [deviations.get(each, model.new_deviation) for each in keys]
+        lesson = model.learn(abilities.get(learner, model.new_ability), told, evidence, correct)
         abilities[learner] = lesson.ability
         deviations.update(zip(keys, lesson.deviations, strict=True))
         items[item] = evidence + lesson.evidence

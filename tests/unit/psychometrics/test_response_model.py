@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.psychometrics.response_model import NEW_ABILITY, NEW_DEVIATION, Gaussian, ItemEvidence, Lesson, learn, predict
+from domain.psychometrics.response_model import Constants, Gaussian, ItemEvidence, Lesson, ResponseModel
+from domain.shared.errors import InvalidInput
 
+MODEL = ResponseModel()
 answers = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), max_size=80)
 
 
@@ -18,7 +20,7 @@ def stream(told: list[tuple[bool, int, int]]) -> tuple[dict[int, Gaussian], dict
     lessons = []
     for correct, learner, item in told:
         evidence = items.get(item, ItemEvidence())
-        lesson = learn(abilities.get(learner, NEW_ABILITY), [], evidence, correct)
+        lesson = MODEL.learn(abilities.get(learner, MODEL.new_ability), [], evidence, correct)
         abilities[learner] = lesson.ability
         items[item] = evidence + lesson.evidence
         lessons.append(lesson)
@@ -29,26 +31,26 @@ def stream(told: list[tuple[bool, int, int]]) -> tuple[dict[int, Gaussian], dict
 def test_predictions_are_probabilities_and_beliefs_stay_proper(told: list[tuple[bool, int, int]]) -> None:
     abilities, items, lessons = stream(told)
     assert all(0 < each.predicted < 1 for each in lessons)
-    assert all(0 < each.variance <= NEW_ABILITY.variance + 0.01 * len(told) for each in abilities.values())
-    assert all(abs(each.difficulty) <= 10 for each in items.values())
+    assert all(0 < each.variance <= MODEL.new_ability.variance + 0.01 * len(told) for each in abilities.values())
+    assert all(abs(MODEL.difficulty(each)) <= 10 for each in items.values())
 
 
 @given(answers, st.booleans())
 def test_the_stored_prediction_is_the_one_made_before_the_answer(told: list[tuple[bool, int, int]], correct: bool) -> None:
     abilities, items, _ = stream(told)
-    ability, item = abilities.get(0, NEW_ABILITY), items.get(0, ItemEvidence())
-    before = predict(ability, [NEW_DEVIATION], item)
-    assert learn(ability, [NEW_DEVIATION], item, correct).predicted == before
+    ability, item = abilities.get(0, MODEL.new_ability), items.get(0, ItemEvidence())
+    before = MODEL.predict(ability, [MODEL.new_deviation], item)
+    assert MODEL.learn(ability, [MODEL.new_deviation], item, correct).predicted == before
 
 
 @given(answers)
 def test_right_raises_and_wrong_lowers_ability_and_the_other_way_round_for_difficulty(told: list[tuple[bool, int, int]]) -> None:
     abilities, items, _ = stream(told)
-    ability, item = abilities.get(0, NEW_ABILITY), items.get(0, ItemEvidence())
-    right, wrong = (learn(ability, [NEW_DEVIATION], item, each) for each in (True, False))
+    ability, item = abilities.get(0, MODEL.new_ability), items.get(0, ItemEvidence())
+    right, wrong = (MODEL.learn(ability, [MODEL.new_deviation], item, each) for each in (True, False))
     assert wrong.ability.mean < ability.mean < right.ability.mean
     assert wrong.deviations[0].mean < 0 < right.deviations[0].mean
-    assert predict(ability, [], item + right.evidence) >= predict(ability, [], item + wrong.evidence)
+    assert MODEL.predict(ability, [], item + right.evidence) >= MODEL.predict(ability, [], item + wrong.evidence)
 
 
 def test_evidence_adds_up_in_any_order() -> None:
@@ -56,7 +58,7 @@ def test_evidence_adds_up_in_any_order() -> None:
     shares = [each.evidence for each in lessons]
     forward = sum(shares, ItemEvidence())
     random.Random(3).shuffle(shares)
-    assert sum(shares, ItemEvidence()).difficulty == pytest.approx(forward.difficulty)
+    assert MODEL.difficulty(sum(shares, ItemEvidence())) == pytest.approx(MODEL.difficulty(forward))
 
 
 def test_a_batch_that_read_the_item_before_it_comes_close_to_one_by_one() -> None:
@@ -68,8 +70,8 @@ def test_a_batch_that_read_the_item_before_it_comes_close_to_one_by_one() -> Non
     for start in range(0, 200, 10):
         seen = concurrent
         for correct, _, _ in told[start : start + 10]:
-            concurrent += learn(NEW_ABILITY, [], seen, correct).evidence
-    assert concurrent.difficulty == pytest.approx(items[0].difficulty, abs=0.15)
+            concurrent += MODEL.learn(MODEL.new_ability, [], seen, correct).evidence
+    assert MODEL.difficulty(concurrent) == pytest.approx(MODEL.difficulty(items[0]), abs=0.15)
 
 
 def test_difficulties_and_abilities_are_recovered_from_simulated_answers() -> None:
@@ -84,7 +86,7 @@ def test_difficulties_and_abilities_are_recovered_from_simulated_answers() -> No
             told.append((chance.random() < 1 / (1 + exp(-slope * (level - difficulty))), learner, item))
     abilities, found, lessons = stream(told)
     late = range(250, 500)
-    assert correlation([each for _, each in items], [found[item].difficulty for item in range(40)]) > 0.95
+    assert correlation([each for _, each in items], [MODEL.difficulty(found[item]) for item in range(40)]) > 0.95
     assert correlation([learners[each] for each in late], [abilities[each].mean for each in late]) > 0.88
     covered = sum(abs(abilities[each].mean - learners[each]) <= 1.645 * abilities[each].variance ** 0.5 for each in late)
     assert 0.85 < covered / len(late) < 0.99
@@ -97,4 +99,25 @@ def test_endless_answers_alike_do_no_harm(extreme: bool) -> None:
     abilities, items, lessons = stream([(extreme, 0, 0)] * 3000)
     assert all(0 < each.predicted < 1 for each in lessons)
     assert abilities[0].variance > 0
-    assert abs(items[0].difficulty) <= 10
+    assert abs(MODEL.difficulty(items[0])) <= 10
+
+
+def test_the_first_version_predicts_as_it_did() -> None:
+    """Numbers that the code of version logistic-2 printed."""
+    model = ResponseModel(Constants(1.5, 0.3, 1.0, 0.2, 0.0, 1.5, 0.005, 20.0))
+    ability, deviations, evidence = model.new_ability, (model.new_deviation,) * 2, ItemEvidence()
+    predicted = []
+    for correct in (True, False, True, True):
+        lesson = model.learn(ability, deviations, evidence, correct)
+        ability, deviations, evidence = lesson.ability, lesson.deviations, evidence + lesson.evidence
+        predicted.append(lesson.predicted)
+    assert predicted == pytest.approx([0.5, 0.6869579464979121, 0.4526420580992825, 0.6298121956763677], rel=1e-12)
+    assert ability == pytest.approx((0.5649281892376863, 0.860630816495743), rel=1e-12)
+    assert model.difficulty(evidence) == pytest.approx(-0.5671336604570516, rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e9, 1e9])
+@pytest.mark.parametrize("name", Constants._fields)
+def test_constants_that_mean_nothing_are_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(InvalidInput, match=f"response.{name}"):
+        ResponseModel(Constants(**{name: value}))
