@@ -48,7 +48,7 @@ from adapters.scheduler.memory import MemoryPublications
 from adapters.scheduler.redis import RedisHotStates
 from domain.scheduler.decide import Difficulties, decide
 from domain.scheduler.model import DecisionRequest, ProgressUpdate, Publication, PublishedItem, PublishedSkill, SkillMastery
-from domain.scheduler.policy import PRACTICE_1
+from domain.scheduler.policy import PRACTICE_2
 from domain.scheduler.pool import compiled
 from domain.scheduler.state import LearnerState
 from domain.shared.clock import system_clock
@@ -111,14 +111,14 @@ def in_process(items: int, size: int) -> dict[str, float]:
     pool = compiled(course(items))
     state, difficulties = learner(items), Difficulties.unknown(pool)
     request = DecisionRequest(str(uuid4()), "ada", pool.course, size)
-    decision = decide(pool, difficulties, state, PRACTICE_1, request, NOW)
+    decision = decide(pool, difficulties, state, PRACTICE_2, request, NOW)
 
     def decide_and_record() -> None:
-        decision_made(ORGANIZATION, decide(pool, difficulties, state, PRACTICE_1, request, NOW))
+        decision_made(ORGANIZATION, decide(pool, difficulties, state, PRACTICE_2, request, NOW))
 
     return {
         "decide_and_record_us": median_microseconds(decide_and_record),
-        "decide_us": median_microseconds(lambda: decide(pool, difficulties, state, PRACTICE_1, request, NOW)),
+        "decide_us": median_microseconds(lambda: decide(pool, difficulties, state, PRACTICE_2, request, NOW)),
         "record_as_event_us": median_microseconds(lambda: decision_made(ORGANIZATION, decision)),
         "record_bytes": len(decision_made(ORGANIZATION, decision).payload),
     }

@@ -55,10 +55,13 @@ def serve(pipe: Connection, key: dict[str, str], dsn: str, relay_dsn: str, boots
     """Serves assessment with its relay until terminated."""
 
     async def run() -> None:
+        from dependency_injector import providers
+
         from adapters.assessment.grpc import item_from
         from adapters.assessment.postgres import PostgresHeldItems, PostgresHintUnit, PostgresResponses
         from adapters.assessment.published_items import CachedPublishedItems
         from adapters.assessment.re2 import Re2PatternMatcher
+        from adapters.shared.grpc import Channels
         from adapters.shared.kafka import KafkaProducer
         from adapters.shared.outbox import OutboxRelay
         from adapters.shared.topics import ensure_topics
@@ -72,6 +75,7 @@ def serve(pipe: Connection, key: dict[str, str], dsn: str, relay_dsn: str, boots
         from domain.assessment.use_cases.reveal_hint import RevealHint
         from domain.assessment.use_cases.submit_response import SubmitResponse
         from domain.shared.clock import system_clock
+        from services.assessment.container import AssessmentContainer
         from services.assessment.servicer import AssessmentServicer
         from services.host.host import service_of
         from services.host.observability import log_as_json
@@ -98,6 +102,10 @@ def serve(pipe: Connection, key: dict[str, str], dsn: str, relay_dsn: str, boots
         pool = await asyncpg.create_pool(dsn, min_size=0, max_size=POOL)
         items, patterns = CachedPublishedItems(OneCourse(), PostgresHeldItems(pool)), Re2PatternMatcher()
         responses = PostgresResponses(pool)
+        channels = Channels({}, b"m" * 32, "assessment", system_clock)
+        context = AssessmentContainer(
+            pool=providers.Object(pool), channels=providers.Object(channels), clock=providers.Object(system_clock)
+        )
         servicer = AssessmentServicer(
             GetItemView(items, lambda organization: PostgresHintUnit(pool, organization)),
             RevealHint(items, lambda organization: PostgresHintUnit(pool, organization)),
@@ -106,6 +114,7 @@ def serve(pipe: Connection, key: dict[str, str], dsn: str, relay_dsn: str, boots
             ListResponses(responses),
             CheckItems(patterns),
             item_from,
+            context.sitting_use_cases(),
         )
         await ensure_topics(bootstrap, ["user.attempts"])
         relay = asyncio.create_task(OutboxRelay(relay_dsn, "assessment", KafkaProducer(bootstrap)).run())

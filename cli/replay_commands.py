@@ -6,7 +6,7 @@ import re
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -15,12 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli.api import Api, CannotReach, Json, Refused, find_access
-from cli.replay.accounting import account_for, counted_twice, prediction_report, skill_report
+from cli.replay.accounting import Pairs, account_for, counted_twice, prediction_report, predictions, skill_report
 from cli.replay.preparation import prepare
-from cli.replay.response_log import BadRow, ResponseLog, UnreadableLog, read_response_log
+from cli.replay.response_log import ResponseLog, read_response_log
 from cli.replay.sending import Sent, send
 from cli.stack_commands import HomeOption, JsonOption
 from stack.home import find_home
+
+if TYPE_CHECKING:
+    from lab.responses import RowError
 
 
 class Door(StrEnum):
@@ -46,6 +49,9 @@ def replay(
     ] = Door.REST,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Learners (rest, grpc) or batches (events) at a time.")] = 32,
     course: Annotated[str, typer.Option(help="Course to put the answers into; by default named after the file.")] = "",
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write a report with plots to this HTML file.", show_default=False)
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,23 +64,29 @@ def replay(
     Exit code 0: every answer was counted once. 1: something was lost, refused or counted twice. 2: it could not be done. 3: the file
     has bad rows; the rest was sent.
     """
+    from lab.responses import UnreadableLog
+
     console = Console(stderr=True)
     course = course or re.sub(r"[^A-Za-z0-9._~-]+", "-", file.stem).strip("-._~") or "replay"
     try:
         log = read_response_log(file, course)
-        report = asyncio.run(_replay(log, course, via, concurrency, home, console))
+        report, predicted = asyncio.run(_replay(log, course, via, concurrency, home, console))
     except* (UnreadableLog, CannotReach, Refused) as failures:
         first: BaseException = failures
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         console.print(f"[red]{first}[/red]", highlight=False, soft_wrap=True)
         raise typer.Exit(CANNOT) from None
+    if report_file:
+        from cli.replay.html_report import html_report
+
+        _write(report_file, html_report(report, predicted), console)
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
         _show(report, Console())
     for row in log.bad_rows[:_SHOWN_ROWS]:
-        console.print(f"[yellow]line {row.line}[/yellow] {row.problem}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]line {row.line}[/yellow] {row.text}", highlight=False, soft_wrap=True)
     if len(log.bad_rows) > _SHOWN_ROWS:
         console.print(f"… and {len(log.bad_rows) - _SHOWN_ROWS} more bad rows; --json lists them all")
     if report["lost"] or report["duplicated"] or report["refused"]:
@@ -83,7 +95,17 @@ def replay(
         raise typer.Exit(BAD_ROWS)
 
 
-async def _replay(log: ResponseLog, course: str, via: Door, concurrency: int, home: Path | None, console: Console) -> Json:
+def _write(path: Path, text: str, console: Console) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        console.print(f"[red]{path}: {error.strerror}[/red]", highlight=False, soft_wrap=True)
+        raise typer.Exit(CANNOT) from None
+
+
+async def _replay(
+    log: ResponseLog, course: str, via: Door, concurrency: int, home: Path | None, console: Console
+) -> tuple[Json, dict[str, Pairs]]:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -105,7 +127,7 @@ async def _replay(log: ResponseLog, course: str, via: Door, concurrency: int, ho
             duplicated = await counted_twice(api, account)
     counted = len(sent.acknowledged & account.attempts.keys())
     took = {"acknowledged": sent_at - start, "counted": (sent_at if via is not Door.EVENTS else max(sent_at, caught_up)) - start}
-    return {
+    report = {
         "course": course,
         "via": str(via),
         "sent": log.size,
@@ -122,10 +144,11 @@ async def _replay(log: ResponseLog, course: str, via: Door, concurrency: int, ho
         "prediction": prediction_report(log, account),
         "skills": skill_report(log, account),
     }
+    return report, predictions(log, account)
 
 
-def _row(row: BadRow) -> Json:
-    return {"line": row.line, "problem": row.problem}
+def _row(row: "RowError") -> Json:
+    return {"line": row.line, "problem": row.text}
 
 
 def _latency(sent: Sent) -> Json:

@@ -1,22 +1,22 @@
 """Progress in memory, for tests: the same promises as PostgreSQL, one unit of an organization at a time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from domain.progress.model import (
-    Ability,
+    EARLIEST,
     Answer,
     Attempt,
     AttemptNotFound,
     CourseState,
     Evidence,
-    Mastery,
+    LearnerState,
+    MasteryRecomputed,
     ProgressUpdated,
-    SkillMastery,
     SkillNeverPractised,
     SkillState,
 )
@@ -25,6 +25,8 @@ from domain.progress.workbook import Workbook
 from domain.psychometrics.response_model import ItemEvidence
 from domain.shared.errors import InvalidInput
 from domain.shared.page import Page, PageRequest
+
+_CHUNK = 250
 
 
 @dataclass
@@ -35,7 +37,10 @@ class Tables:
     courses: dict[tuple[str, str], CourseState] = field(default_factory=dict)
     skills: dict[tuple[str, str], SkillState] = field(default_factory=dict)
     items: dict[str, ItemEvidence] = field(default_factory=dict)
-    published: list[ProgressUpdated] = field(default_factory=list)
+    published: list[ProgressUpdated | MasteryRecomputed] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    repairs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By learner: how many attempts were reordered, and how often the state was repaired."""
 
     def copied(self) -> "Tables":
         return Tables(*(copy(getattr(self, each)) for each in self.__dataclass_fields__))
@@ -57,11 +62,8 @@ class MemoryRecords(ProgressRecords):
         self._tables = tables
 
     async def open(self, answers: Sequence[Answer]) -> Workbook:
-        counts: dict[str, int] = {}
-        for each in self._tables.attempts.values():
-            counts[each.answer.learner] = max(counts.get(each.answer.learner, 0), each.sequence)
         return Workbook(
-            counts,
+            self._tables.counts,
             {id: each.answer.fingerprint() for id, each in self._tables.attempts.items()},
             self._tables.courses,
             self._tables.skills,
@@ -71,6 +73,7 @@ class MemoryRecords(ProgressRecords):
     async def save(self, workbook: Workbook) -> None:
         tables = self._tables
         tables.attempts.update((each.answer.id, each) for each in workbook.attempts)
+        tables.counts.update(workbook.new_counts)
         tables.courses.update(workbook.new_courses)
         tables.skills.update(workbook.new_skills)
         for item, gained in workbook.gained.items():
@@ -96,45 +99,77 @@ class MemoryRecords(ProgressRecords):
         more = len(found) > request.size
         return Page(page, (page[-1].answer.learner, str(page[-1].sequence)) if more else None)
 
-    async def mastery(self, learner: str) -> Mastery:
-        skills = sorted(self._tables.skills.items())
-        courses = sorted((course, state.ability) for (owner, course), state in self._tables.courses.items() if owner == learner)
-        return Mastery(
+    async def learner(self, learner: str, hold: bool = False) -> LearnerState:
+        tables = self._tables
+        return LearnerState(
             learner,
-            [state.mastery for (owner, _), state in skills if owner == learner and state.mastery],
-            [Ability.of(course, belief) for course, belief in courses],
-            sum(each.answer.learner == learner for each in self._tables.attempts.values()),
+            tables.counts.get(learner, 0),
+            {skill: state for (owner, skill), state in tables.skills.items() if owner == learner},
+            {course: state for (owner, course), state in tables.courses.items() if owner == learner},
+            *tables.repairs.get(learner, (0, 0)),
         )
 
-    async def skill(self, learner: str, skill: str) -> SkillMastery:
+    async def skill(self, learner: str, skill: str) -> SkillState:
         state = self._tables.skills.get((learner, skill))
-        if state is None or state.mastery is None:
+        if state is None:
             raise SkillNeverPractised(f"learner {learner} has not practised {skill}")
-        return state.mastery
+        return state
 
     async def evidence(self, learner: str, skill: str, most: int) -> Sequence[Evidence]:
         found = (each for each in self._tables.attempts.values() if each.answer.learner == learner)
         newest = sorted(found, key=lambda each: -each.sequence)
         return [Evidence(each, move) for each in newest for move in each.moves if move.skill == skill][:most]
 
-    async def masteries(self, course: str, request: PageRequest) -> Page[SkillMastery]:
+    async def masteries(self, course: str, request: PageRequest) -> Page[SkillState]:
         after = _cursor(request, ("", ""))
+        practised = {learner: state.skills for (learner, each), state in self._tables.courses.items() if each == course}
         found = [
-            state.mastery
-            for (learner, skill), state in sorted(self._tables.skills.items(), key=lambda each: each[0])
-            if (learner, skill) > after
-            and state.mastery
-            and skill in self._tables.courses.get((learner, course), CourseState()).skills
+            (key, state)
+            for key, state in sorted(self._tables.skills.items(), key=lambda each: each[0])
+            if key > after and key[1] in practised.get(key[0], ())
         ]
-        page = tuple(found[: request.size])
-        return Page(page, (page[-1].learner, page[-1].skill) if len(found) > request.size else None)
+        page = found[: request.size]
+        return Page(tuple(state for _, state in page), page[-1][0] if len(found) > request.size else None)
+
+    async def recompute_alone(self, learner: str) -> None:
+        """The unit is alone anyway."""
+
+    async def log(
+        self, learner: str, after: int, through: int | None, by_occurrence: bool = False
+    ) -> AsyncIterator[Sequence[Attempt]]:
+        found = [
+            each
+            for each in self._tables.attempts.values()
+            if each.answer.learner == learner and after < each.sequence and (through is None or each.sequence <= through)
+        ]
+        found.sort(key=lambda each: (each.answer.answered_at if by_occurrence else EARLIEST, each.sequence))
+        for start in range(0, len(found), _CHUNK):
+            yield found[start : start + _CHUNK]
+
+    async def items(self, items: Collection[str]) -> Mapping[str, ItemEvidence]:
+        return {each: self._tables.items[each] for each in items if each in self._tables.items}
+
+    async def correct(self, attempts: Sequence[Attempt]) -> None:
+        for each in attempts:
+            stored = self._tables.attempts[each.answer.id]
+            self._tables.attempts[each.answer.id] = stored._replace(moves=each.moves)
+
+    async def repair(self, state: LearnerState) -> None:
+        tables, learner = self._tables, state.learner
+        tables.counts[learner] = state.attempt_count
+        tables.repairs[learner] = (state.reordered, state.revision)
+        for table in (tables.skills, tables.courses):
+            for key in [each for each in table if each[0] == learner]:
+                del table[key]
+        tables.skills.update({(learner, skill): each for skill, each in state.skills.items()})
+        tables.courses.update({(learner, course): each for course, each in state.courses.items()})
 
 
 class MemoryEvents(ProgressEvents):
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def add(self, updates: Sequence[ProgressUpdated]) -> None:
+    async def add(self, updates: Sequence[ProgressUpdated | MasteryRecomputed]) -> None:
         self._tables.published.extend(updates)
 
 

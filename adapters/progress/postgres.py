@@ -6,7 +6,8 @@ of learners it holds. Items are read without a lock and added to. What slips thr
 key of `attempt_ids` and is a Conflict, which the use case repeats.
 """
 
-from collections.abc import Iterable, Sequence, Set
+import struct
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,14 +19,13 @@ from adapters.progress.kafka import envelope
 from adapters.shared.asyncpg_unit import AsyncpgUnit
 from adapters.shared.outbox import add_to_outbox
 from domain.progress.model import (
-    MODEL_VERSION,
-    Ability,
     Answer,
     Attempt,
     AttemptNotFound,
     CourseState,
     Evidence,
-    Mastery,
+    LearnerState,
+    MasteryRecomputed,
     Move,
     ProgressUpdated,
     SkillMastery,
@@ -38,6 +38,11 @@ from domain.psychometrics.bkt import Estimate
 from domain.psychometrics.response_model import Gaussian, ItemEvidence
 from domain.shared.errors import Conflict, InvalidInput
 from domain.shared.page import Page, PageRequest
+
+_CHUNK = 250
+_LAST = 2**63 - 1
+# Count, then the five sums of an item's evidence: an attempt keeps what was known of its item in 48 bytes.
+_EVIDENCE = struct.Struct("<q5d")
 
 
 class PostgresRecords(ProgressRecords):
@@ -75,12 +80,12 @@ class PostgresRecords(ProgressRecords):
             await self._connection.execute(
                 sql.WRITE,
                 self._organization,
-                *_columns(_attempt_rows(workbook), 17),
-                MODEL_VERSION,
+                *_columns(_attempt_rows(workbook), 19),
+                workbook.model.id,
                 workbook.attempts[0].recorded_at,
                 *_columns(workbook.new_counts.items(), 2),
-                *_columns(_course_rows(workbook), 5),
-                *_columns(_skill_rows(workbook), 11),
+                *_columns(_course_rows(workbook.new_courses), 5),
+                *_columns(_skill_rows(workbook.new_skills.values()), 11),
                 *_columns(sorted(_item_rows(workbook)), 7),
             )
         except asyncpg.UniqueViolationError as error:
@@ -105,33 +110,70 @@ class PostgresRecords(ProgressRecords):
         last = found[-1] if len(rows) > request.size else None
         return Page(found, (last.answer.learner, str(last.sequence)) if last else None)
 
-    async def mastery(self, learner: str) -> Mastery:
-        skills = await self._connection.fetch(sql.SKILLS, learner)
-        abilities = await self._connection.fetch(sql.ABILITIES, learner)
-        count = await self._connection.fetchval(sql.ATTEMPT_COUNT, learner)
-        return Mastery(
+    async def learner(self, learner: str, hold: bool = False) -> LearnerState:
+        if hold:
+            await self._connection.fetch(sql.LOCK_LEARNERS, self._organization, [learner])
+        row = await self._connection.fetchrow(sql.LEARNER, learner)
+        count, reordered, revision = row or (0, 0, 0)
+        skills = map(_skill_state, await self._connection.fetch(sql.SKILLS, learner))
+        courses = await self._connection.fetch(sql.COURSES, learner)
+        return LearnerState(
             learner,
-            [_mastery(each) for each in skills],
-            [Ability.of(row[0], Gaussian(row[1], row[2])) for row in abilities],
-            count or 0,
+            count,
+            {each.mastery.skill: each for each in skills},
+            {row[0]: CourseState(Gaussian(row[1], row[2]), frozenset(row[3])) for row in courses},
+            reordered,
+            revision,
         )
 
-    async def skill(self, learner: str, skill: str) -> SkillMastery:
+    async def skill(self, learner: str, skill: str) -> SkillState:
         row = await self._connection.fetchrow(sql.SKILL, learner, skill)
         if row is None:
             raise SkillNeverPractised(f"learner {learner} has not practised {skill}")
-        return _mastery(row)
+        return _skill_state(row)
 
     async def evidence(self, learner: str, skill: str, most: int) -> Sequence[Evidence]:
         found = [_attempt(each) for each in await self._connection.fetch(sql.EVIDENCE, learner, skill, most)]
         return [Evidence(each, move) for each in found for move in each.moves if move.skill == skill]
 
-    async def masteries(self, course: str, request: PageRequest) -> Page[SkillMastery]:
+    async def masteries(self, course: str, request: PageRequest) -> Page[SkillState]:
         after = _cursor(request, ("", ""))
         rows = await self._connection.fetch(sql.MASTERIES, course, *after, request.size + 1)
-        found = tuple(_mastery(each) for each in rows[: request.size])
-        last = found[-1] if len(rows) > request.size else None
+        found = tuple(_skill_state(each) for each in rows[: request.size])
+        last = found[-1].mastery if len(rows) > request.size else None
         return Page(found, (last.learner, last.skill) if last else None)
+
+    async def recompute_alone(self, learner: str) -> None:
+        await self._connection.execute(sql.RECOMPUTE_ALONE, f"{self._organization}/{learner}")
+
+    async def log(
+        self, learner: str, after: int, through: int | None, by_occurrence: bool = False
+    ) -> AsyncIterator[Sequence[Attempt]]:
+        query = sql.LOG_BY_OCCURRENCE if by_occurrence else sql.LOG
+        cursor = await self._connection.cursor(query, learner, after, _LAST if through is None else through)
+        while rows := await cursor.fetch(_CHUNK):
+            yield [_attempt(each) for each in rows]
+
+    async def items(self, items: Collection[str]) -> Mapping[str, ItemEvidence]:
+        rows = await self._connection.fetch(sql.ITEMS, list(items))
+        return {row[0]: ItemEvidence(*row[1:]) for row in rows}
+
+    async def correct(self, attempts: Sequence[Attempt]) -> None:
+        rows = [(each.sequence, each.answer.answered_at, *_means(each)) for each in attempts]
+        await self._connection.execute(sql.CORRECT, attempts[0].answer.learner, *_columns(rows, 5))
+
+    async def repair(self, state: LearnerState) -> None:
+        learner = state.learner
+        await self._connection.execute(
+            sql.REPAIR,
+            self._organization,
+            learner,
+            state.attempt_count,
+            state.reordered,
+            state.revision,
+            *_columns(_course_rows({(learner, course): each for course, each in state.courses.items()}), 5),
+            *_columns(_skill_rows(state.skills.values()), 11),
+        )
 
 
 class PostgresEvents(ProgressEvents):
@@ -139,7 +181,7 @@ class PostgresEvents(ProgressEvents):
         self._connection = connection
         self._organization = organization
 
-    async def add(self, updates: Sequence[ProgressUpdated]) -> None:
+    async def add(self, updates: Sequence[ProgressUpdated | MasteryRecomputed]) -> None:
         await add_to_outbox(self._connection, [envelope(self._organization, each) for each in updates])
 
 
@@ -190,39 +232,49 @@ def _attempt_rows(workbook: Workbook) -> Iterable[tuple[Any, ...]]:
             answer.item,
             answer.item_revision,
             " ".join(answer.skills),
-            " ".join([repr(each.before) for each in attempt.moves]),
-            " ".join([repr(each.after) for each in attempt.moves]),
+            *_means(attempt),
             answer.score,
             answer.correct,
             attempt.predicted,
             answer.decision,
             answer.response_time,
             answer.hints_revealed,
+            _packed(attempt.evidence),
         )
 
 
-def _course_rows(workbook: Workbook) -> Iterable[tuple[Any, ...]]:
-    for (learner, course), state in workbook.new_courses.items():
+def _means(attempt: Attempt) -> tuple[str, str, str]:
+    """The means of the skills before the attempt, retained until then, and after it, each as one text."""
+    moves = attempt.moves
+    return (
+        " ".join([repr(each.before) for each in moves]),
+        " ".join([repr(each.retained) for each in moves]),
+        " ".join([repr(each.after) for each in moves]),
+    )
+
+
+def _packed(evidence: ItemEvidence | None) -> bytes | None:
+    if evidence is None:
+        return None
+    return _EVIDENCE.pack(
+        evidence.count,
+        evidence.slope_precision,
+        evidence.cross_precision,
+        evidence.intercept_precision,
+        evidence.slope_shift,
+        evidence.intercept_shift,
+    )
+
+
+def _course_rows(courses: Mapping[tuple[str, str], CourseState]) -> Iterable[tuple[Any, ...]]:
+    for (learner, course), state in courses.items():
         yield learner, course, state.ability.mean, state.ability.variance, " ".join(sorted(state.skills))
 
 
-def _skill_rows(workbook: Workbook) -> Iterable[tuple[Any, ...]]:
-    for (learner, skill), state in workbook.new_skills.items():
-        if (mastery := state.mastery) is None:
-            continue
-        yield (
-            learner,
-            skill,
-            mastery.estimate.mean,
-            mastery.estimate.lower,
-            mastery.estimate.upper,
-            mastery.attempt_count,
-            mastery.correct_count,
-            mastery.last_answered_at,
-            state.deviation.mean,
-            state.deviation.variance,
-            state.knowledge.tobytes(),
-        )
+def _skill_rows(states: Iterable[SkillState]) -> Iterable[tuple[Any, ...]]:
+    for state in states:
+        learner, skill, estimate, attempts, correct, last = state.mastery
+        yield learner, skill, *estimate, attempts, correct, last, *state.deviation, state.knowledge.tobytes()
 
 
 def _item_rows(workbook: Workbook) -> Iterable[tuple[Any, ...]]:
@@ -240,11 +292,8 @@ def _item_rows(workbook: Workbook) -> Iterable[tuple[Any, ...]]:
 
 def _skill_state(row: Sequence[Any]) -> SkillState:
     knowledge = np.frombuffer(row[10], dtype=np.float32).reshape(2, -1)
-    return SkillState(knowledge, Gaussian(row[8], row[9]), _mastery(row))
-
-
-def _mastery(row: Sequence[Any]) -> SkillMastery:
-    return SkillMastery(row[0], row[1], Estimate(row[2], row[3], row[4]), row[5], row[6], row[7])
+    mastery = SkillMastery(row[0], row[1], Estimate(row[2], row[3], row[4]), row[5], row[6], row[7])
+    return SkillState(knowledge, Gaussian(row[8], row[9]), mastery)
 
 
 def _attempt(row: asyncpg.Record) -> Attempt:
@@ -267,5 +316,9 @@ def _attempt(row: asyncpg.Record) -> Attempt:
         row["predicted_correct"],
         row["model_version"],
         row["record_time"],
-        tuple(Move(*each) for each in zip(row["skills"], row["means_before"], row["means_after"], strict=True)),
+        tuple(
+            Move(*each)
+            for each in zip(row["skills"], row["means_before"], row["means_retained"], row["means_after"], strict=True)
+        ),
+        ItemEvidence(*_EVIDENCE.unpack(row["item_evidence"])) if row["item_evidence"] else None,
     )

@@ -9,9 +9,11 @@ from typing import Any
 
 from cli.api import Api, Json, Refused
 from cli.replay.response_log import ResponseLog
-from cli.replay.statistics import PredictionQuality, prediction_quality
+from cli.replay.statistics import prediction_quality
 
 _STALLED_SECONDS = 90.0
+# A moment before all answers: masteries as the last answer left them, however long ago the log was recorded.
+_AS_ANSWERED = "2000-01-01T00:00:00Z"
 _LAST_LEARNERS = 50
 
 
@@ -67,15 +69,15 @@ async def read_account(api: Api, course: str) -> Account:
         identity = attempt["name"].rpartition("/")[2]
         account.attempts[identity] = attempt
         account.times_counted[identity] += 1
-    async for mastery in _pages(api, "/v1/skillMasteries", "masteries", course):
+    async for mastery in _pages(api, "/v1/skillMasteries", "masteries", course, asOf=_AS_ANSWERED):
         account.mastery.append(mastery)
     return account
 
 
-async def _pages(api: Api, path: str, collection: str, course: str) -> Any:
+async def _pages(api: Api, path: str, collection: str, course: str, **params: str) -> Any:
     token = ""
     while True:
-        page = await api.get(path, course=f"courses/{course}", pageSize=1000, pageToken=token)
+        page = await api.get(path, course=f"courses/{course}", pageSize=1000, pageToken=token, **params)
         for element in page.get(collection, []):
             yield element
         token = page.get("nextPageToken", "")
@@ -112,21 +114,31 @@ async def _attempts_of(api: Api, learner: str) -> Counter[str]:
             return counter
 
 
-def prediction_report(log: ResponseLog, account: Account) -> Json:
-    """Returns how good the predictions stored before each answer were: for all learners, and for the second half in file order."""
+Pairs = list[tuple[float, bool]]
+"""Predictions made before answers, with whether the answer was right."""
+
+
+def predictions(log: ResponseLog, account: Account) -> dict[str, Pairs]:
+    """Returns the predictions stored before each answer: of all learners, and of the second half in file order."""
     learners = list(log.answers)
-    second_half = learners[len(learners) // 2 :]
-    return {"all": _quality(log, account, learners).as_json(), "second_half": _quality(log, account, second_half).as_json()}
+    return {"all": _pairs(log, account, learners), "second_half": _pairs(log, account, learners[len(learners) // 2 :])}
 
 
-def _quality(log: ResponseLog, account: Account, learners: Iterable[str]) -> PredictionQuality:
-    pairs = [
+def prediction_report(log: ResponseLog, account: Account) -> Json:
+    """Returns how good the predictions were, for all learners and for the second half."""
+    return {
+        name: prediction_quality([p for p, _ in pairs], [y for _, y in pairs]).as_json()
+        for name, pairs in predictions(log, account).items()
+    }
+
+
+def _pairs(log: ResponseLog, account: Account, learners: Iterable[str]) -> Pairs:
+    return [
         (float(account.attempts[each.id]["predictedCorrect"]), each.correct)
         for learner in learners
         for each in log.answers[learner]
         if each.id in account.attempts
     ]
-    return prediction_quality([p for p, _ in pairs], [y for _, y in pairs])
 
 
 def skill_report(log: ResponseLog, account: Account) -> list[Json]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,9 +35,28 @@ def prediction_quality(predicted: Sequence[float], correct: Sequence[bool]) -> P
     y = np.asarray(correct, dtype=bool)
     clipped = np.clip(p, 1e-12, 1 - 1e-12)
     log_loss = float(-np.mean(np.where(y, np.log(clipped), np.log1p(-clipped))))
-    bins = np.array_split(np.argsort(p, kind="stable"), min(10, len(p)))
-    calibration = sum(len(each) * abs(float(p[each].mean() - y[each].mean())) for each in bins) / len(p)
+    calibration = sum(each.size * abs(each.predicted - each.correct) for each in reliability(predicted, correct)) / len(p)
     return PredictionQuality(len(p), _auc(p, y), log_loss, calibration)
+
+
+class Bin(NamedTuple):
+    """Some predictions that lie beside each other: how many, their mean, and the share of the answers that were right."""
+
+    size: int
+    predicted: float
+    correct: float
+
+    @property
+    def error(self) -> float:
+        """The standard error of the share."""
+        return sqrt(self.correct * (1 - self.correct) / self.size)
+
+
+def reliability(predicted: Sequence[float], correct: Sequence[bool], bins: int = 10) -> list[Bin]:
+    """Returns so many bins with an equal count of answers, by prediction; fewer when there are fewer answers."""
+    p, y = np.asarray(predicted, dtype=float), np.asarray(correct, dtype=float)
+    parts = np.array_split(np.argsort(p, kind="stable"), max(1, min(bins, len(p))))
+    return [Bin(len(each), float(p[each].mean()), float(y[each].mean())) for each in parts if len(each)]
 
 
 def _auc(p: np.ndarray, y: np.ndarray) -> float | None:

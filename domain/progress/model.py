@@ -4,7 +4,7 @@ What each counted answer makes several of is a named tuple: it is made in a fift
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -12,20 +12,16 @@ from hashlib import blake2b
 from math import sqrt
 from typing import Final, NamedTuple
 
-from domain.psychometrics import bkt, response_model
+from domain.psychometrics import bkt
 from domain.psychometrics.bkt import Estimate
-from domain.psychometrics.response_model import NEW_ABILITY, NEW_DEVIATION, Gaussian
+from domain.psychometrics.response_model import Gaussian, ItemEvidence
 from domain.shared.errors import FieldViolation, InvalidInput, NotFound
 from domain.shared.ids import chosen_id
-
-MODEL_VERSION: Final = f"{response_model.VERSION}+{bkt.VERSION}"
-"""Names the formulas and their constants; a stored prediction or mastery can be recomputed from it and the attempts."""
 
 MOST_SKILLS: Final = 20
 MOST_HINTS: Final = 100
 MOST_REVISIONS: Final = 2**63 - 1
 LONGEST_RESPONSE: Final = timedelta(hours=24)
-_NEW_MEAN: Final = bkt.estimate(bkt.new_skill()).mean
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # The door holds clients' clocks to minutes; here a day's grace keeps an answer from being lost to a skewed server.
 AHEAD: Final = timedelta(days=1)
@@ -115,15 +111,20 @@ def _is_canonical(value: str) -> bool:
 
 
 class Move(NamedTuple):
-    """What an attempt did to the mean of one skill."""
+    """What an attempt did to the mean of one skill: what the attempt before had left, what time since then retained of it, and what the
+    answer made of that."""
 
     skill: str
     before: float
+    retained: float
     after: float
 
 
 class Attempt(NamedTuple):
-    """A counted answer. `sequence` counts the learner's attempts from 1; `predicted` is P(correct) before the answer was seen."""
+    """A counted answer. `sequence` counts the learner's attempts from 1; `predicted` is P(correct) before the answer was seen.
+
+    `evidence` is what was known of the item then, by which the attempt can be recomputed; None if it was not kept.
+    """
 
     answer: Answer
     sequence: int
@@ -131,10 +132,11 @@ class Attempt(NamedTuple):
     model_version: str
     recorded_at: datetime
     moves: tuple[Move, ...]
+    evidence: ItemEvidence | None = None
 
 
 class SkillMastery(NamedTuple):
-    """P(mastered) of one skill of one learner and how many attempts it stands on."""
+    """P(mastered) of one skill of one learner, as the last answer left it, and how many attempts it stands on."""
 
     learner: str
     skill: str
@@ -144,40 +146,34 @@ class SkillMastery(NamedTuple):
     last_answered_at: datetime
 
 
+class Standing(NamedTuple):
+    """The mastery of a skill as of a moment: what the last answer left, and the `estimate` of what time has retained of it."""
+
+    mastery: SkillMastery
+    estimate: Estimate
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SkillState:
-    """What is kept of one learner's skill from attempt to attempt. `mastery` is None before the first."""
+    """What is kept of one learner's skill from attempt to attempt."""
 
-    knowledge: bkt.State = field(default_factory=bkt.new_skill)
-    deviation: Gaussian = NEW_DEVIATION
-    mastery: SkillMastery | None = None
+    knowledge: bkt.State
+    deviation: Gaussian
+    mastery: SkillMastery
 
-    def after(self, answer: Answer, skill: str, knowledge: bkt.State, estimate: Estimate, deviation: Gaussian) -> "SkillState":
+    def after(self, answer: Answer, knowledge: bkt.State, estimate: Estimate, deviation: Gaussian) -> "SkillState":
         """Returns the state after an answer that left the skill with this knowledge, the estimate from it, and this deviation."""
-        last = self.mastery
-        return SkillState(
-            knowledge,
-            deviation,
-            SkillMastery(
-                answer.learner,
-                skill,
-                estimate,
-                (last.attempt_count if last else 0) + 1,
-                (last.correct_count if last else 0) + answer.correct,
-                max(last.last_answered_at, answer.answered_at) if last else answer.answered_at,
-            ),
-        )
-
-    @property
-    def mean(self) -> float:
-        return self.mastery.estimate.mean if self.mastery else _NEW_MEAN
+        learner, skill, _, attempts, correct, last = self.mastery
+        last = max(last, answer.answered_at)
+        mastery = SkillMastery(learner, skill, estimate, attempts + 1, correct + answer.correct, last)
+        return SkillState(knowledge, deviation, mastery)
 
 
 class CourseState(NamedTuple):
     """What is kept of one learner in one course: the belief about the ability and the skills practised there."""
 
-    ability: Gaussian = NEW_ABILITY
-    skills: frozenset[str] = frozenset()
+    ability: Gaussian
+    skills: frozenset[str]
 
 
 class Ability(NamedTuple):
@@ -193,11 +189,28 @@ class Ability(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Mastery:
-    """All that is known of a learner: a row a skill, ordered by skill, and an ability a course, ordered by course."""
+class LearnerState:
+    """All that is kept of a learner: the number of attempts, and the state of each skill and of each course.
+
+    The first `reordered` attempts were recomputed in the order in which they occurred, the others stand in the order in which they were
+    counted. `revision` counts how often the state was repaired.
+    """
 
     learner: str
-    skills: Sequence[SkillMastery]
+    attempt_count: int
+    skills: Mapping[str, SkillState]
+    courses: Mapping[str, CourseState]
+    reordered: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mastery:
+    """All that is known of a learner as of a moment: a row a skill, ordered by skill, and an ability a course, ordered by course."""
+
+    learner: str
+    as_of: datetime
+    skills: Sequence[Standing]
     abilities: Sequence[Ability]
     attempt_count: int
 
@@ -216,6 +229,16 @@ class ProgressUpdated(NamedTuple):
     attempt: Attempt
     skills: tuple[SkillMastery, ...]
     ability: Ability
+    difficulty: float
+
+
+class MasteryRecomputed(NamedTuple):
+    """A learner's state was repaired and is now this; `newest` is the attempt it reaches to, `difficulty` that of its item, in logits."""
+
+    newest: Attempt
+    revision: int
+    skills: tuple[SkillMastery, ...]
+    abilities: tuple[Ability, ...]
     difficulty: float
 
 

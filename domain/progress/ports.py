@@ -1,11 +1,12 @@
 """What progress needs from outside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from domain.progress.model import Answer, Attempt, Evidence, Mastery, ProgressUpdated, SkillMastery
+from domain.progress.model import Answer, Attempt, Evidence, LearnerState, MasteryRecomputed, ProgressUpdated, SkillState
 from domain.progress.workbook import Workbook
+from domain.psychometrics.response_model import ItemEvidence
 from domain.shared.page import Page, PageRequest
 
 
@@ -33,11 +34,11 @@ class ProgressRecords(Protocol):
         """
         ...
 
-    async def mastery(self, learner: str) -> Mastery:
-        """Of a learner who never answered: empty."""
+    async def learner(self, learner: str, hold: bool = False) -> LearnerState:
+        """Of a learner who never answered: empty. With `hold`, nobody else counts anything of the learner until the unit ends."""
         ...
 
-    async def skill(self, learner: str, skill: str) -> SkillMastery:
+    async def skill(self, learner: str, skill: str) -> SkillState:
         """Raises SkillNeverPractised."""
         ...
 
@@ -45,16 +46,37 @@ class ProgressRecords(Protocol):
         """The newest attempts that moved the skill, newest first."""
         ...
 
-    async def masteries(self, course: str, request: PageRequest) -> Page[SkillMastery]:
+    async def masteries(self, course: str, request: PageRequest) -> Page[SkillState]:
         """The skills that learners practised in the course, by learner and skill; the cursor is `(learner, skill)`.
 
         Raises InvalidInput naming `page_token` when the cursor is not one of these.
         """
         ...
 
+    async def recompute_alone(self, learner: str) -> None:
+        """Waits until nobody else recomputes the learner, who goes on answering; nobody else begins until the unit ends."""
+        ...
+
+    def log(self, learner: str, after: int, through: int | None, by_occurrence: bool = False) -> AsyncIterator[Sequence[Attempt]]:
+        """The learner's attempts whose sequence is above `after` and at most `through`, some hundred at a time, by sequence; or by the
+        moments at which they occurred, those of one moment by sequence."""
+        ...
+
+    async def items(self, items: Collection[str]) -> Mapping[str, ItemEvidence]:
+        """What is known of items now; items that were never answered are left out."""
+        ...
+
+    async def correct(self, attempts: Sequence[Attempt]) -> None:
+        """Replaces the stored moves of attempts of one learner by these."""
+        ...
+
+    async def repair(self, state: LearnerState) -> None:
+        """Replaces all that is kept of a learner but the attempts."""
+        ...
+
 
 class ProgressEvents(Protocol):
-    async def add(self, updates: Sequence[ProgressUpdated]) -> None:
+    async def add(self, updates: Sequence[ProgressUpdated | MasteryRecomputed]) -> None:
         """They reach the log if and only if the unit commits."""
 
 

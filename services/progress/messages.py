@@ -3,7 +3,10 @@
 from paideia.ingestion.v1 import events_pb2 as ingestion_pb
 from paideia.progress.v1 import progress_service_pb2 as pb
 
-from domain.progress.model import Ability, Answer, Attempt, Evidence, Mastery, SkillMastery, Verdict
+from domain.progress.model import Ability, Answer, Attempt, Evidence, Mastery, Standing, Verdict
+from domain.progress.recomputation import Difference, Order
+from domain.progress.use_cases.recompute_mastery import Recomputed
+from domain.progress.versions import ModelVersion
 from domain.shared.errors import InvalidInput
 from services.shared.names import id_in
 from services.shared.times import duration, span, timestamp, when
@@ -14,6 +17,13 @@ VERDICTS = {
     Verdict.CONFLICT: pb.RECORD_VERDICT_CONFLICT,
     Verdict.REFUSED: pb.RECORD_VERDICT_REFUSED,
 }
+
+ORDERS = {
+    pb.ATTEMPT_ORDER_UNSPECIFIED: Order.AS_IT_STANDS,
+    pb.ATTEMPT_ORDER_COUNTED: Order.COUNTED,
+    pb.ATTEMPT_ORDER_OCCURRED: Order.OCCURRED,
+}
+_KINDS = {"skill": "skills", "course": "courses", "attempt": "attempts"}
 
 
 def answer_of(event: ingestion_pb.LearningEvent, traceparent: str) -> Answer:
@@ -77,6 +87,7 @@ def mastery_message(mastery: Mastery) -> pb.Mastery:
         skills=[skill_mastery_message(each) for each in mastery.skills],
         abilities=[ability_message(each) for each in mastery.abilities],
         attempt_count=mastery.attempt_count,
+        as_of=timestamp(mastery.as_of),
     )
 
 
@@ -85,15 +96,17 @@ def ability_message(ability: Ability) -> pb.Ability:
     return pb.Ability(course=course, mean=ability.mean, standard_error=ability.standard_error)
 
 
-def skill_mastery_message(mastery: SkillMastery) -> pb.SkillMastery:
+def skill_mastery_message(standing: Standing) -> pb.SkillMastery:
+    mastery = standing.mastery
     return pb.SkillMastery(
         name=f"learners/{mastery.learner}/skills/{mastery.skill}",
-        mean=mastery.estimate.mean,
-        lower=mastery.estimate.lower,
-        upper=mastery.estimate.upper,
+        mean=standing.estimate.mean,
+        lower=standing.estimate.lower,
+        upper=standing.estimate.upper,
         attempt_count=mastery.attempt_count,
         correct_count=mastery.correct_count,
         last_answer_time=timestamp(mastery.last_answered_at),
+        last_answer_mean=mastery.estimate.mean,
     )
 
 
@@ -104,6 +117,36 @@ def evidence_message(evidence: Evidence) -> pb.Evidence:
         item=f"items/{answer.item}",
         correct=answer.correct,
         mean_before=evidence.move.before,
+        mean_retained=evidence.move.retained,
         mean_after=evidence.move.after,
         answer_time=timestamp(answer.answered_at),
     )
+
+
+def recomputed_message(found: Recomputed) -> pb.RecomputeMasteryResponse:
+    learner = f"learners/{found.mastery.learner}"
+    return pb.RecomputeMasteryResponse(
+        mastery=mastery_message(found.mastery),
+        difference_count=found.difference_count,
+        differences=[_difference_message(learner, each) for each in found.differences],
+        repaired=found.repaired,
+        attempts_without_evidence=found.without_evidence,
+    )
+
+
+def _difference_message(learner: str, difference: Difference) -> pb.MasteryDifference:
+    collection = _KINDS.get(difference.kind)
+    return pb.MasteryDifference(
+        name=f"{learner}/{collection}/{difference.of}" if collection else learner,
+        field=difference.field,
+        stored=difference.stored,
+        recomputed=difference.recomputed,
+    )
+
+
+def model_version_message(version: ModelVersion, live: ModelVersion) -> pb.ModelVersion:
+    message = pb.ModelVersion(
+        name=f"modelVersions/{version.id}", title=version.document["title"], live=version is live, digest=version.digest
+    )
+    message.document.update(version.document)
+    return message

@@ -53,7 +53,7 @@ async def test_an_answer_counts_once_however_often_it_comes(record: RecordAttemp
     verdicts += [each.verdict for each in await record(organization, [told])]
     assert verdicts == [Verdict.COUNTED, Verdict.REPEATED, Verdict.REPEATED]
     async with new_unit(organization) as unit:
-        assert (await unit.records.mastery("ada")).attempt_count == 1
+        assert (await unit.records.learner("ada")).attempt_count == 1
 
 
 @pytest.mark.parametrize("learner", ["ada", "bob"])
@@ -65,7 +65,7 @@ async def test_an_id_with_another_content_is_a_conflict(
     [outcome] = await record(organization, [replace(told, learner=learner, item="third")])
     assert outcome.verdict is Verdict.CONFLICT
     async with new_unit(organization) as unit:
-        assert (await unit.records.mastery(learner)).attempt_count == (learner == "ada")
+        assert (await unit.records.learner(learner)).attempt_count == (learner == "ada")
 
 
 async def test_a_refused_answer_costs_its_neighbours_nothing(record: RecordAttempts, organization: str) -> None:
@@ -90,7 +90,7 @@ async def test_another_organization_sees_nothing(record: RecordAttempts, new_uni
         with pytest.raises(SkillNeverPractised):
             await unit.records.skill("ada", "add")
         assert not (await unit.records.attempts(None, None, PageRequest(10))).elements
-        assert (await unit.records.mastery("ada")).attempt_count == 0
+        assert (await unit.records.learner("ada")).attempt_count == 0
 
 
 async def test_leaving_without_commit_undoes_everything(new_unit: NewUnit, organization: str) -> None:
@@ -102,7 +102,7 @@ async def test_leaving_without_commit_undoes_everything(new_unit: NewUnit, organ
         await unit.events.add(workbook.updates)
     async with new_unit(organization) as unit:
         assert not (await unit.records.attempts("ada", None, PageRequest(10))).elements
-        assert not (await unit.records.mastery("ada")).skills
+        assert not (await unit.records.learner("ada")).skills
 
 
 async def test_answers_of_any_age_are_taken(record: RecordAttempts, new_unit: NewUnit, organization: str) -> None:
@@ -149,7 +149,7 @@ async def test_evidence_is_the_newest_first_and_chains(record: RecordAttempts, n
     other = answer(skills=("simplify",))
     await record(organization, [*told[:3], other, *told[3:]])
     async with new_unit(organization) as unit:
-        mastery = await unit.records.skill("ada", "add")
+        mastery = (await unit.records.skill("ada", "add")).mastery
         evidence = await unit.records.evidence("ada", "add", 5)
     assert [each.attempt.answer.id for each in evidence] == [each.id for each in reversed(told[2:])]
     assert evidence[0].move.after == mastery.estimate.mean
@@ -164,7 +164,7 @@ async def test_the_newest_answer_time_counts_even_if_an_older_answer_comes_later
     await record(organization, [newer])
     await record(organization, [older])
     async with new_unit(organization) as unit:
-        assert (await unit.records.skill("ada", "add")).last_answered_at == newer.answered_at
+        assert (await unit.records.skill("ada", "add")).mastery.last_answered_at == newer.answered_at
 
 
 async def test_pages_hold_every_attempt_once_in_order(record: RecordAttempts, new_unit: NewUnit, organization: str) -> None:
@@ -212,14 +212,14 @@ async def test_masteries_of_a_course_are_those_of_skills_practised_in_it(
     async with new_unit(organization) as unit:
         while True:
             page = await unit.records.masteries("fractions", request)
-            seen += [(each.learner, each.skill) for each in page.elements]
+            seen += [(each.mastery.learner, each.mastery.skill) for each in page.elements]
             if page.next is None:
                 break
             request = PageRequest(1, page.next)
-        mastery = await unit.records.mastery("ada")
+        state = await unit.records.learner("ada")
     assert seen == [("ada", "add"), ("bob", "add"), ("bob", "simplify")]
-    assert [each.skill for each in mastery.skills] == ["add", "sum"]
-    assert [each.course for each in mastery.abilities] == ["fractions", "integers"]
+    assert state.skills.keys() == {"add", "sum"}
+    assert state.courses.keys() == {"fractions", "integers"}
 
 
 async def test_many_workers_with_the_same_answers_count_each_once(
@@ -240,8 +240,8 @@ async def test_many_workers_with_the_same_answers_count_each_once(
     assert verdicts == {Verdict.COUNTED: 140, Verdict.REPEATED: 7 * 140}
     async with new_unit(organization) as unit:
         found = (await unit.records.attempts(None, None, PageRequest(1000))).elements
-        counts = [(await unit.records.mastery(f"learner-{place}")).attempt_count for place in range(7)]
-        skills = [(await unit.records.skill(f"learner-{place}", "add")).attempt_count for place in range(7)]
+        counts = [(await unit.records.learner(f"learner-{place}")).attempt_count for place in range(7)]
+        skills = [(await unit.records.skill(f"learner-{place}", "add")).mastery.attempt_count for place in range(7)]
         workbook = await unit.records.open(told)
     assert {each.answer.id for each in found} == {each.id for each in told}
     assert len(found) == 140

@@ -1,7 +1,7 @@
 """Progress over a real channel, behind the real interceptors, with in-memory adapters."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -20,18 +20,24 @@ from adapters.progress.kafka import progress_updated
 from adapters.progress.memory import MemoryProgress
 from domain.progress.use_cases.get_attempt import GetAttempt
 from domain.progress.use_cases.get_mastery import GetMastery
+from domain.progress.use_cases.get_model_version import GetModelVersion
 from domain.progress.use_cases.get_skill_mastery import GetSkillMastery
 from domain.progress.use_cases.list_attempts import ListAttempts
+from domain.progress.use_cases.list_model_versions import ListModelVersions
 from domain.progress.use_cases.list_skill_masteries import ListSkillMasteries
+from domain.progress.use_cases.recompute_mastery import RecomputeMastery
 from domain.progress.use_cases.record_attempts import RecordAttempts
+from domain.progress.versions import DOCUMENTS, MODELS
 from services.progress.group_commit import GroupCommit
-from services.progress.servicer import ProgressServicer
+from services.progress.servicer import ProgressServicer, ProgressUseCases
+from services.shared.times import timestamp
 from tests.rpc.serving import Calls, serving
 
 NOW = datetime(2026, 9, 1, 8, 30, 15, 123456, tzinfo=UTC)
 Metadata = tuple[tuple[str, str], ...]
 ADA = Calls.as_()
 TEACHER = Calls.as_("north", "tess", "TEACHER")
+ADMIN = Calls.as_("north", "root", "ADMIN")
 SERVICE = None
 """Stands for a service's token, which is good for minutes: it is signed when a test runs, not when tests are collected."""
 UNKNOWN = str(UUID(int=1))
@@ -58,15 +64,17 @@ class Progress:
 @pytest.fixture
 async def progress() -> AsyncIterator[Progress]:
     store = MemoryProgress()
-    servicer = ProgressServicer(
-        GroupCommit(RecordAttempts(store.unit, lambda: NOW)),
-        GetMastery(store.unit),
-        GetSkillMastery(store.unit),
+    use_cases = ProgressUseCases(
+        GetMastery(store.unit, MODELS, lambda: NOW),
+        GetSkillMastery(store.unit, MODELS, lambda: NOW),
         GetAttempt(store.unit),
         ListAttempts(store.unit),
-        ListSkillMasteries(store.unit),
-        progress_updated,
+        ListSkillMasteries(store.unit, MODELS, lambda: NOW),
+        RecomputeMastery(store.unit, MODELS, lambda: NOW),
+        GetModelVersion(MODELS),
+        ListModelVersions(MODELS),
     )
+    servicer = ProgressServicer(GroupCommit(RecordAttempts(store.unit, lambda: NOW)), use_cases, progress_updated)
     async with serving(lambda server: add_ProgressServiceServicer_to_server(servicer, server)) as calls:
         yield Progress(ProgressServiceStub(calls.channel), store)
 
@@ -152,7 +160,7 @@ async def test_mastery_shows_skills_abilities_and_the_evidence(progress: Progres
 
 async def test_a_learner_who_never_answered_has_an_empty_mastery(progress: Progress) -> None:
     mastery = await progress.stub.GetMastery(pb.GetMasteryRequest(learner="learners/bob"), metadata=TEACHER)
-    assert mastery == pb.Mastery(learner="learners/bob")
+    assert mastery == pb.Mastery(learner="learners/bob", as_of=timestamp(NOW))
 
 
 async def test_attempts_are_listed_page_by_page(progress: Progress) -> None:
@@ -244,6 +252,28 @@ async def test_masteries_of_a_course_are_listed_page_by_page(progress: Progress)
             "page_size",
         ),
         ("ListSkillMasteries", pb.ListSkillMasteriesRequest(course="courses/x"), ADA, StatusCode.PERMISSION_DENIED, ""),
+        (
+            "GetMastery",
+            pb.GetMasteryRequest(learner="learners/ada", as_of=Timestamp(seconds=2**60)),
+            ADA,
+            StatusCode.INVALID_ARGUMENT,
+            "as_of",
+        ),
+        ("RecomputeMastery", pb.RecomputeMasteryRequest(learner="ada"), ADMIN, StatusCode.INVALID_ARGUMENT, "learner"),
+        (
+            "RecomputeMastery",
+            pb.RecomputeMasteryRequest(learner="learners/ada", order=7),  # type: ignore[arg-type]  # a newer client's
+            ADMIN,
+            StatusCode.INVALID_ARGUMENT,
+            "order",
+        ),
+        ("RecomputeMastery", pb.RecomputeMasteryRequest(learner="learners/ada"), ADA, StatusCode.PERMISSION_DENIED, ""),
+        ("RecomputeMastery", pb.RecomputeMasteryRequest(learner="learners/ada"), TEACHER, StatusCode.PERMISSION_DENIED, ""),
+        ("GetModelVersion", pb.GetModelVersionRequest(name="bkt-2"), TEACHER, StatusCode.INVALID_ARGUMENT, "name"),
+        ("GetModelVersion", pb.GetModelVersionRequest(name="modelVersions/none"), TEACHER, StatusCode.NOT_FOUND, ""),
+        ("GetModelVersion", pb.GetModelVersionRequest(name="modelVersions/none"), ADA, StatusCode.PERMISSION_DENIED, ""),
+        ("ListModelVersions", pb.ListModelVersionsRequest(page_size=-1), TEACHER, StatusCode.INVALID_ARGUMENT, "page_size"),
+        ("ListModelVersions", pb.ListModelVersionsRequest(page_token="x"), TEACHER, StatusCode.INVALID_ARGUMENT, "page_token"),
     ],
 )
 async def test_refusals(
@@ -289,3 +319,59 @@ async def test_times_are_kept_to_the_microsecond(progress: Progress) -> None:
     assert attempt.answer_time.nanos == 123_456_000
     again = await progress.record(told)
     assert again[0].verdict == pb.RECORD_VERDICT_REPEATED
+
+
+async def test_mastery_is_told_as_of_a_moment_and_what_time_took_with_it(progress: Progress) -> None:
+    await progress.record(*[event("ada", f"i{place}") for place in range(8)])
+    later = timestamp(NOW + timedelta(days=60))
+    now = await progress.stub.GetMastery(pb.GetMasteryRequest(learner="learners/ada"), metadata=ADA)
+    then = await progress.stub.GetMastery(pb.GetMasteryRequest(learner="learners/ada", as_of=later), metadata=ADA)
+    assert now.skills[0].mean == pytest.approx(now.skills[0].last_answer_mean)
+    assert then.as_of == later
+    assert then.skills[0].mean < then.skills[0].last_answer_mean == now.skills[0].last_answer_mean
+    assert then.skills[0].upper - then.skills[0].lower > now.skills[0].upper - now.skills[0].lower
+    name = "learners/ada/skills/add"
+    skill = await progress.stub.GetSkillMastery(pb.GetSkillMasteryRequest(name=name, as_of=later), metadata=ADA)
+    listed = await progress.stub.ListSkillMasteries(
+        pb.ListSkillMasteriesRequest(course="courses/fractions", as_of=later), metadata=TEACHER
+    )
+    assert skill.mean == listed.masteries[0].mean == then.skills[0].mean
+    assert all(each.mean_retained == pytest.approx(each.mean_before) for each in skill.evidence)
+
+
+async def test_recomputing_tells_what_is_wrong_repairs_it_and_then_finds_nothing(progress: Progress) -> None:
+    await progress.record(*[event("ada", f"i{place}") for place in range(8)])
+    async with progress.store.unit("north") as unit:
+        state = await unit.records.learner("ada")
+        await unit.records.repair(replace(state, courses={}))
+        await unit.commit()
+    request = pb.RecomputeMasteryRequest(learner="learners/ada", request_id=str(uuid4()), validate_only=True)
+    looked = await progress.stub.RecomputeMastery(request, metadata=ADMIN)
+    assert not looked.repaired
+    assert {(each.name, each.field, each.HasField("stored")) for each in looked.differences} == {
+        ("learners/ada/courses/fractions", field, False) for field in ("ability_mean", "ability_variance", "skills")
+    }
+    repaired = await progress.stub.RecomputeMastery(
+        pb.RecomputeMasteryRequest(learner="learners/ada"), metadata=Calls.as_service()
+    )
+    assert repaired.repaired
+    assert [each.course for each in repaired.mastery.abilities] == ["courses/fractions"]
+    again = await progress.stub.RecomputeMastery(pb.RecomputeMasteryRequest(learner="learners/ada"), metadata=ADMIN)
+    assert (again.difference_count, again.repaired, again.attempts_without_evidence) == (0, False, 0)
+    elsewhere = await progress.stub.RecomputeMastery(
+        pb.RecomputeMasteryRequest(learner="learners/ada"), metadata=Calls.as_("south", "root", "ADMIN")
+    )
+    assert (elsewhere.mastery.attempt_count, elsewhere.repaired) == (0, False)
+
+
+async def test_the_version_that_an_attempt_names_can_be_read(progress: Progress) -> None:
+    told = event()
+    await progress.record(told)
+    attempt = await progress.stub.GetAttempt(pb.GetAttemptRequest(name=f"learners/ada/attempts/{told.id}"), metadata=ADA)
+    name = f"modelVersions/{attempt.model_version}"
+    version = await progress.stub.GetModelVersion(pb.GetModelVersionRequest(name=name), metadata=TEACHER)
+    assert (version.name, version.live, version.digest) == (name, True, MODELS.live.digest)
+    assert version.document["tracing"]["ranges"]["learn"][1] == 0.3
+    listed = await progress.stub.ListModelVersions(pb.ListModelVersionsRequest(page_size=1), metadata=TEACHER)
+    rest = await progress.stub.ListModelVersions(pb.ListModelVersionsRequest(page_token=listed.next_page_token), metadata=TEACHER)
+    assert [each.live for each in (*listed.model_versions, *rest.model_versions)] == [True, *[False] * (len(DOCUMENTS) - 1)]

@@ -1,11 +1,13 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.progress.model import MODEL_VERSION, Answer, Verdict
+from domain.progress.model import Answer, Verdict
+from domain.progress.versions import MODELS
 from domain.progress.workbook import Workbook
 
 NOW = datetime(2026, 9, 1, 8, 30, tzinfo=UTC)
@@ -59,11 +61,10 @@ def test_every_answer_counts_once_and_every_skill_of_it_moves(answers: list[Answ
         assert [move.skill for move in attempt.moves] == list(each.skills)
         assert [mastery.estimate.mean for mastery in outcome.update.skills] == [move.after for move in attempt.moves]
         assert 0 < attempt.predicted < 1
-        assert attempt.model_version == MODEL_VERSION
+        assert attempt.model_version == MODELS.live.id
         assert outcome.update.ability.course == each.course
     for (learner, skill), state in workbook.new_skills.items():
         moved = [each for each in answers if each.learner == learner and skill in each.skills]
-        assert state.mastery is not None
         assert state.mastery.attempt_count == len(moved)
         assert state.mastery.correct_count == sum(each.correct for each in moved)
         assert state.mastery.last_answered_at == moved[-1].answered_at
@@ -131,3 +132,25 @@ def test_the_same_id_with_another_content_is_a_conflict_and_changes_nothing() ->
         Verdict.REPEATED,
     ]
     assert len(workbook.attempts) == 1
+
+
+def test_time_without_practice_is_told_apart_from_what_the_answer_did() -> None:
+    workbook = empty()
+    days = [0, 0, 0, 60, 59]
+    told = [
+        Answer(str(UUID(int=place)), "ada", "", "half", ("add",), 1.0, True, NOW + timedelta(days=each))
+        for place, each in enumerate(days)
+    ]
+    workbook.count(told, NOW)
+    moves = [each.moves[0] for each in workbook.attempts]
+    assert all(each.retained == pytest.approx(each.before) for each in (*moves[:3], moves[4]))
+    assert moves[3].retained < moves[3].before - 0.1
+    assert moves[3].after > moves[3].retained
+    assert all(new.before == old.after for old, new in pairwise(moves))
+
+
+def test_an_attempt_keeps_what_was_known_of_its_item() -> None:
+    workbook = empty()
+    workbook.count([Answer(str(UUID(int=place)), f"l{place}", "", "half", ("add",), 1.0, True, NOW) for place in range(3)], NOW)
+    counts = [each.evidence.count for each in workbook.attempts if each.evidence]
+    assert counts == [0, 1, 2]
