@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.scheduler.v1 import events_pb2
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
-from domain.scheduler.model import Candidate, Choice, Decision, ReasonKind, SkillSnapshot
+from domain.scheduler.model import Candidate, Choice, Decision, Goal, Mode, ReasonKind, SkillSnapshot
 from domain.shared.events import EventEnvelope
 from domain.shared.trace import current_traceparent
 
@@ -17,6 +17,8 @@ DECISION_MADE = "paideia.scheduler.v1.DecisionMade"
 _KINDS: dict[ReasonKind, pb.ReasonKind] = {kind: getattr(pb, f"REASON_KIND_{kind.name}") for kind in ReasonKind}
 _KINDS_IN_ORDER = tuple(_KINDS.values())
 _REASONS = {number: kind for kind, number in _KINDS.items()}
+_MODES: dict[Mode, pb.Mode] = {mode: getattr(pb, f"MODE_{mode.name}") for mode in Mode}
+_MODES_IN = {pb.MODE_UNSPECIFIED: Mode.PRACTICE} | {number: mode for mode, number in _MODES.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Messages are made one by one, and a record has dozens of candidates' terms: that would take longer than the decision itself. After its
@@ -28,11 +30,12 @@ _NUMBERS = pb.Candidate(
     propensity=1.0,
 ).SerializeToString(deterministic=True)
 _TERM = np.dtype({"names": ["value", "weight"], "formats": ["<f8", "<f8"], "offsets": [5, 14], "itemsize": 22})
+_AFTER_TERMS = 9 + len(_KINDS) * _TERM.itemsize
 _PLACES = np.dtype(
     {
         "names": ["score", "terms", "predicted_correct", "propensity"],
         "formats": ["<f8", (_TERM, len(_KINDS)), "<f8", "<f8"],
-        "offsets": [1, 9, 98, 107],
+        "offsets": [1, 9, _AFTER_TERMS + 1, _AFTER_TERMS + 10],
         "itemsize": len(_NUMBERS),
     }
 )
@@ -105,6 +108,16 @@ def _message_without_candidates(decision: Decision) -> pb.Decision:
             )
             for each in decision.skills
         ],
+        mode=_MODES[decision.mode],
+        goal=goal_message(decision.goal) if decision.goal else None,
+        arms=[pb.ArmProbability(arm=arm, probability=share) for arm, share in decision.arms],
+        arm=decision.arm,
+        context=decision.context,
+        difficulty_epoch=decision.difficulty_epoch,
+        state_lineage=decision.state_lineage,
+        engine_version=decision.engine_version,
+        runner_up_skills=[f"skills/{each}" for each in decision.runner_up_skills],
+        shadow_of=f"decisions/{decision.shadow_of}" if decision.shadow_of else "",
     )
 
 
@@ -156,6 +169,23 @@ def _choice_message(choice: Choice) -> pb.Choice:
         attempt_count=choice.attempts,
         correct_count=choice.correct,
         last_answer_time=choice.last_answered_at and _timestamp(choice.last_answered_at),
+        arm_propensity=choice.arm_propensity,
+        relaxed=choice.relaxed,
+    )
+
+
+def goal_message(goal: Goal) -> pb.Goal:
+    return pb.Goal(
+        deadline=_timestamp(goal.deadline),
+        minutes_a_day=goal.minutes_a_day,
+        target_mastery=goal.target,
+        skills=[f"skills/{each}" for each in goal.skills],
+    )
+
+
+def _goal(message: pb.Goal) -> Goal:
+    return Goal(
+        _moment(message.deadline), message.minutes_a_day, message.target_mastery, tuple(_bare(each) for each in message.skills)
     )
 
 
@@ -194,6 +224,8 @@ def _decision(message: pb.Decision) -> Decision:
                 attempts=each.attempt_count,
                 correct=each.correct_count,
                 last_answered_at=_moment(each.last_answer_time) if each.HasField("last_answer_time") else None,
+                arm_propensity=each.arm_propensity or each.propensity,  # the same before there were arms
+                relaxed=each.relaxed,
             )
             for each in message.choices
         ),
@@ -204,6 +236,16 @@ def _decision(message: pb.Decision) -> Decision:
         weights=tuple(term.weight for term in message.candidates[0].terms) if message.candidates else (),
         fallbacks=tuple(message.fallbacks),
         empty_reason=message.empty_reason,
+        mode=_MODES_IN[message.mode],
+        goal=_goal(message.goal) if message.HasField("goal") else None,
+        arms=tuple((each.arm, each.probability) for each in message.arms),
+        arm=message.arm,
+        context=tuple(message.context),
+        difficulty_epoch=message.difficulty_epoch,
+        state_lineage=message.state_lineage,
+        engine_version=message.engine_version,
+        runner_up_skills=tuple(_bare(each) for each in message.runner_up_skills),
+        shadow_of=_bare(message.shadow_of),
     )
 
 

@@ -159,11 +159,12 @@ class MemoryDecisionLog(DecisionLog):
         self._hot = hot
 
     async def add(self, organization: str, decision: Decision) -> Decision:
-        return self._decisions.setdefault((organization, decision.id), decision)
+        kept = self._decisions.setdefault((organization, decision.id), decision)
+        if self._hot is not None:
+            self._hot.decisions[organization, decision.id] = kept
+        return kept
 
     async def keep(self, organization: str, decision: Decision) -> Decision:
-        if self._hot is not None:
-            self._hot.decisions.setdefault((organization, decision.id), decision)
         return await self.add(organization, decision)
 
     async def get(self, organization: str, decision_id: str) -> Decision:

@@ -169,6 +169,11 @@ class RedisRecords:
         finally:
             await self._redis.connection_pool.release(connection)
 
+    async def remember(self, record: EventEnvelope) -> None:
+        """Keeps a record that is durable."""
+        key = _record_key(record.organization, record.id)
+        await self._guarded(lambda: self._redis.set(key, record.payload, nx=True, ex=_KEEP_RECORD_SECONDS), None)
+
     async def get(self, organization: str, decision_id: str) -> bytes | None:
         return await self._guarded(lambda: self._redis.get(_record_key(organization, decision_id)), None)
 

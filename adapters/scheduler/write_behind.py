@@ -42,7 +42,9 @@ class WriteBehindDecisionLog(DecisionLog):
         self._wake = asyncio.Event()
 
     async def add(self, organization: str, decision: Decision) -> Decision:
-        return await self._durable.add(organization, decision)
+        kept = await self._durable.add(organization, decision)
+        await self._records.remember(decision_made(organization, kept))
+        return kept
 
     async def keep(self, organization: str, decision: Decision) -> Decision:
         if self._records.away:

@@ -1,30 +1,38 @@
-"""A decision: constraints, terms, an exact draw, and the record of it. Deterministic given its arguments."""
+"""A decision: constraints, terms, arm, an exact draw, and the record of it. Deterministic given its arguments."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from random import Random
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from domain.scheduler.model import Candidate, Choice, Decision, DecisionRequest, SkillSnapshot
+from domain.scheduler.arms import DrawnArm, context_of
+from domain.scheduler.constraints import NO_ITEMS, Constraints, Stage
+from domain.scheduler.goal import GoalView
+from domain.scheduler.model import Decision, DecisionRequest, Mode
 from domain.scheduler.policy import Policy
 from domain.scheduler.pool import Flags, Floats, Indexes, Pool
-from domain.scheduler.recording import Recorder
-from domain.scheduler.sampling import draw, softmax_weights
-from domain.scheduler.scoring import History, Scores, SkillView, scored
+from domain.scheduler.recording import Recorder, Shown
+from domain.scheduler.sampling import Draws, draw, draw_best, draw_spread, evenest, probabilities_of, softmax_weights
+from domain.scheduler.scoring import History, SkillView, Terms, ability_in
 from domain.scheduler.state import LearnerState
 
-NO_ITEMS = "This course has no items yet."
+ENGINE = "decide-2"
+"""Names the computation in this folder, learners' states included: a change that moves any number of any decision is a new engine."""
+_BLOCK = 64
+_SPREAD = (Mode.EXAM, Mode.PLACEMENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Difficulties:
-    """Difficulty of every item of a pool in logits, 0 where nothing is known of it yet."""
+    """Difficulty of every item of a pool in logits, 0 where nothing is known of it yet. `epoch` is the version of these numbers."""
 
     values: Floats
     known: Flags
+    epoch: int = 0
 
     @classmethod
     def unknown(cls, pool: Pool) -> "Difficulties":
@@ -39,160 +47,185 @@ def seed_of(decision_id: str) -> int:
 def decide(
     pool: Pool, difficulties: Difficulties, state: LearnerState, policy: Policy, request: DecisionRequest, now: datetime
 ) -> Decision:
-    """Returns the decision on a request at a moment (aware, UTC)."""
-    seed = seed_of(request.id)
+    """Returns the decision on a request at a moment (aware, UTC). Raises InvalidInput for a goal with a skill that the course lacks."""
+    given = _given(pool, difficulties, state, policy, request, now)
     if not pool.items:
-        return _decision(pool, policy, state, request, now, seed, empty_reason=NO_ITEMS)
+        return Decision(**given, empty_reason=NO_ITEMS)
+    moment = now.timestamp()
+    random = Random(given["seed"]).random  # noqa: S311  # it has to be reproducible, not secret
     skills = SkillView.of(pool, state, policy)
-    history = History.of(pool, state, now.timestamp())
-    scores = scored(pool, difficulties.values, state, skills, history, policy)
-    held = _Held.of(pool, scores, history, state, policy, now.timestamp())
-    drawn = _Drawn.of(_stages(scores, held), policy, request.size, seed)
-    recorder = Recorder(pool, policy, state, skills, history, scores, now)
-    shown = [item for item, _ in drawn.shown]
-    candidates = recorder.candidates(dict.fromkeys([*best(drawn.first.scores, policy.recorded).tolist(), *shown]), drawn.weights)
-    shown_skills = sorted({skill for item in shown for skill in pool.skills_of(item)})
-    return _decision(
-        pool,
-        policy,
-        state,
-        request,
-        now,
-        seed,
+    history = History.of(pool, state, moment)
+    goal = GoalView.of(pool, request.goal, skills.means, now)
+    ability = ability_in(state, pool.course_key)
+    context = context_of(ability or 0.0, skills, history, state.sequence, goal.values is not None, moment)
+    drawn_arm = DrawnArm.of(policy, request.mode, context, random)
+    constraints = Constraints.of(request.mode, pool, skills, history, state, policy, moment)
+    if constraints.empty_reason:
+        given |= {"constraints": constraints.held, "context": context}
+        return Decision(**given, empty_reason=constraints.empty_reason)
+
+    weights = [each.weights for each in drawn_arm.arms]
+    terms = Terms.of(pool, difficulties.values, ability or 0.0, skills, history, goal.values, policy, weights)
+    totals = [terms.total(each, pool, history, constraints.open_groups) for each in weights]
+    drawn = _Drawn.of(constraints, totals, drawn_arm, request, state, random)
+
+    recorder = Recorder(
+        pool, difficulties.values, policy, drawn_arm.arm.weights, request.mode, state, skills, history, terms, now
+    )
+    shown = [each.item for each in drawn.shown]
+    recorded = dict.fromkeys([*best(drawn.scores, policy.recorded).tolist(), *shown])
+    candidates = recorder.candidates(recorded, totals[drawn_arm.place], drawn.first)
+    shown_skills = {skill for item in shown for skill in pool.skills_of(item)}
+    runner_up = next((pool.skills_of(item) for item in candidates if item not in shown), ())
+    fallbacks = recorder.missing(ability is None, shown_skills, bool(difficulties.known[shown].all()))
+    given |= {"constraints": constraints.held, "context": context}
+    usual = recorder.usual(candidates.values())
+    return Decision(
+        **given,
         candidates=tuple(candidates.values()),
-        constraints=held.counts,
-        choices=tuple([recorder.choice(item, candidates[item], propensity) for item, propensity in drawn.shown]),
-        skills=tuple([recorder.snapshot(skill) for skill in shown_skills]),
-        fallbacks=(*recorder.missing(shown_skills, bool(difficulties.known[shown].all())), *drawn.relaxed),
+        choices=tuple([recorder.choice(each, candidates[each.item], usual) for each in drawn.shown]),
+        skills=tuple([recorder.snapshot(skill) for skill in sorted(shown_skills.union(runner_up))]),
+        weights=drawn_arm.arm.weights.in_order(),
+        fallbacks=(*fallbacks, *(["goal_passed"] if goal.passed else []), *drawn.relaxed),
+        arms=tuple([(each.name, share) for each, share in zip(drawn_arm.arms, drawn_arm.probabilities, strict=True)]),
+        arm=drawn_arm.arm.name,
+        runner_up_skills=tuple([pool.skills[skill].id for skill in runner_up]),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """The open items that a constraint holds back, as positions in the pool, how many each constraint has, and how many are free."""
+class _Drawn(NamedTuple):
+    """What is shown, and which constraints gave way for it; the scores of the first stage by the drawn arm, and the weights of all items
+    for the first place by each arm, with what makes probabilities of them that sum to that of the arm."""
 
-    exposure: Indexes
-    recency: Indexes
-    counts: tuple[tuple[str, int], ...]
-    free: int
-
-    @classmethod
-    def of(cls, pool: Pool, scores: Scores, history: History, state: LearnerState, policy: Policy, now: float) -> "_Held":
-        open_items = int(pool.group_sizes[scores.open_groups].sum())
-        is_open = scores.open_groups[pool.item_groups[history.at]]
-        length = min(policy.recency, open_items // 3)
-        _, last = pool.item_index.find(state.recent[max(0, len(state.recent) - length) :])
-        lately = history.place_of[last]
-        lately = lately[is_open[lately] & (history.elapsed[lately] < policy.recency_hours * 3_600.0)]
-        settled = (history.due_at > now) & is_open & (state.items["passed"][history.rows] == 1)
-        settled[lately] = False
-        exposure, recency = history.at[settled], history.at[lately]
-        closed = len(pool.items) - open_items
-        counts = (("prerequisites", closed), ("recency", len(recency)), ("exposure", len(exposure)))
-        return cls(exposure, recency, counts, open_items - len(exposure) - len(recency))
-
-
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """`count` candidates that are drawn from together: the scores of the whole pool, -inf for all others. `relaxed` says which constraint
-    gave way."""
-
-    relaxed: str
-    scores: Floats
-    count: int
-
-
-def _stages(scores: Scores, held: _Held) -> Iterator[_Stage]:
-    """Yields the candidates in the order in which they are used up; there is always a stage.
-
-    Prerequisites are never relaxed. When the free items run out, first those that are not due yet come back, then the recent ones.
-    """
-    if held.free:
-        free = scores.total.copy()
-        free[held.exposure] = -np.inf
-        free[held.recency] = -np.inf
-        yield _Stage("", free, held.free)
-    for relaxed, at in (("exposure_relaxed", held.exposure), ("recency_relaxed", held.recency)):
-        if len(at):
-            only = np.full(len(scores.total), -np.inf)
-            only[at] = scores.total[at]
-            yield _Stage(relaxed, only, len(at))
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """The positions shown with their propensities, which constraints gave way for them, and the weights in the first stage."""
-
-    shown: list[tuple[int, float]]
+    shown: list[Shown]
     relaxed: list[str]
-    first: _Stage
-    weights: Floats
+    scores: Floats
+    first: list[tuple[Floats, float]]
 
     @classmethod
-    def of(cls, stages: Iterator[_Stage], policy: Policy, size: int, seed: int) -> "_Drawn":
-        random = Random(seed).random  # noqa: S311  # it has to be reproducible, not secret
-        first = stage = next(stages)
-        weights = first_weights = softmax_weights(first.scores, policy.temperature)
-        shown: list[tuple[int, float]] = []
+    def of(
+        cls,
+        constraints: Constraints,
+        totals: Sequence[Floats],
+        drawn_arm: DrawnArm,
+        request: DecisionRequest,
+        state: LearnerState,
+        random: Callable[[], float],
+    ) -> "_Drawn":
+        pool, arm = constraints.pool, drawn_arm.arm
+        taken = taken_lately(pool, state) if request.mode in _SPREAD else None
+        belief = list(drawn_arm.probabilities)
+        shown: list[Shown] = []
         relaxed: list[str] = []
-        while True:
-            shown += draw(weights, min(stage.count, size - len(shown)), random)
-            relaxed += [stage.relaxed] if stage.relaxed else []
-            following = next(stages, None) if len(shown) < size else None
-            if following is None:
-                return cls(shown, relaxed, first, first_weights)
-            stage, weights = following, softmax_weights(following.scores, policy.temperature)
+        scores, first = totals[0], list[tuple[Floats, float]]()
+        for number, stage in enumerate(constraints.stages(request.mode is Mode.REVIEW)):
+            own = stage.of(totals[drawn_arm.place])
+            count = min(stage.size, request.size - len(shown))
+            weights = softmax_weights(own, arm.temperature)
+            if not number:
+                scores, first = own, _first(pool, stage, totals, drawn_arm, weights, taken)
+            if taken is not None:
+                draws = draw_spread(weights, pool, taken, count, random)
+            elif arm.temperature == 0.0:
+                draws = draw_best(own, count, random)
+            else:
+                draws = draw(weights, count, random)
+            propensity = _of_policy(draws, stage, totals, drawn_arm, belief)
+            shown += [Shown(item, p, own_p, stage.relaxed) for (item, own_p), p in zip(draws, propensity, strict=True)]
+            relaxed += [f"{stage.relaxed}_relaxed"] if stage.relaxed else []
+            if len(shown) == request.size:
+                break
+        return cls(shown, relaxed, scores, first)
+
+
+def taken_lately(pool: Pool, state: LearnerState) -> Floats:
+    """Returns how often each skill was practised by the last answered items."""
+    taken = np.zeros(len(pool.skills))
+    _, last = pool.item_index.find(state.recent)
+    for item in last.tolist():
+        taken[list(pool.skills_of(item))] += 1.0
+    return taken
+
+
+def _first(
+    pool: Pool, stage: Stage, totals: Sequence[Floats], drawn_arm: DrawnArm, weights: Floats, taken: Floats | None
+) -> list[tuple[Floats, float]]:
+    """Returns the weights of all items for the first place by each arm, scaled by the arm's probability; `weights` are the drawn arm's."""
+    if taken is not None:
+        sums = np.add.reduceat(weights, pool.item_starts)
+        weights = np.where(np.repeat(evenest(pool, taken, sums), pool.group_sizes), weights, 0.0)
+    first = []
+    for index, (arm, share) in enumerate(zip(drawn_arm.arms, drawn_arm.probabilities, strict=True)):
+        own = weights if index == drawn_arm.place else softmax_weights(stage.of(totals[index]), arm.temperature)
+        first.append((own, share / float(np.add.reduce(own))))
+    return first
+
+
+def _of_policy(draws: Draws, stage: Stage, totals: Sequence[Floats], drawn_arm: DrawnArm, belief: list[float]) -> list[float]:
+    """Returns the probability of each draw by the whole policy, given those before it.
+
+    `belief` is the probability of each arm given what was shown so far, which each draw changes by Bayes' rule.
+    """
+    if len(totals) == 1:
+        return [propensity for _, propensity in draws]
+    items = [item for item, _ in draws]
+    by_arm = [
+        [propensity for _, propensity in draws]
+        if index == drawn_arm.place
+        else probabilities_of(items, stage.of(total), arm.temperature)
+        for index, (arm, total) in enumerate(zip(drawn_arm.arms, totals, strict=True))
+    ]
+    found = []
+    for place in range(len(draws)):
+        joint = [before * of_arm[place] for before, of_arm in zip(belief, by_arm, strict=True)]
+        found.append(min(1.0, sum(joint)))
+        belief[:] = [each / sum(joint) for each in joint]
+    return found
 
 
 def best(scores: Floats, count: int) -> Indexes:
     """Returns the indexes of the `count` greatest scores above -inf, in no order; of equals those that come first."""
-    if len(scores) <= count:
-        return _where(scores > -np.inf)
-    # Whole groups of items tie; a selection among the values is quick with ties, one among indexes is not.
-    least = np.partition(scores, -count)[-count]
-    if least == -np.inf:
-        return _where(scores > least)
-    reached = _where(scores >= least)
-    if len(reached) == count:
+    if len(scores) > count * _BLOCK:
+        # The `count` greatest of the blocks' greatest are as many scores, so none below the least of them is wanted.
+        greatest = np.maximum.reduceat(scores, np.arange(0, len(scores), _BLOCK))
+        greatest.partition(len(greatest) - count)
+        least = greatest[-count]
+        reached = _where(scores >= least if least > -np.inf else scores > least)
+    else:
+        reached = _where(scores > -np.inf)
+    if len(reached) <= count:
         return reached
-    above = scores[reached] > least
-    return np.concatenate([reached[above], reached[~above][: count - int(above.sum())]])
+    values = scores[reached]
+    least = np.partition(values, -count)[-count]
+    enough: Indexes = reached[values >= least]
+    if len(enough) == count:
+        return enough
+    above = values > least
+    return np.concatenate([reached[above], reached[values == least][: count - np.count_nonzero(above)]])
 
 
 def _where(flags: Flags) -> Indexes:
     return flags.nonzero()[0]
 
 
-def _decision(
-    pool: Pool,
-    policy: Policy,
-    state: LearnerState,
-    request: DecisionRequest,
-    now: datetime,
-    seed: int,
-    candidates: tuple[Candidate, ...] = (),
-    constraints: tuple[tuple[str, int], ...] = (),
-    choices: tuple[Choice, ...] = (),
-    skills: tuple[SkillSnapshot, ...] = (),
-    fallbacks: tuple[str, ...] = (),
-    empty_reason: str = "",
-) -> Decision:
-    return Decision(
-        id=request.id,
-        learner=request.learner,
-        course=pool.course,
-        publication=pool.number,
-        decided_at=now,
-        policy_version=policy.version,
-        model_version=policy.model_version,
-        seed=seed,
-        size=request.size,
-        learner_sequence=state.sequence,
-        candidates=candidates,
-        constraints=constraints,
-        choices=choices,
-        skills=skills,
-        weights=policy.weights.in_order(),
-        fallbacks=fallbacks,
-        empty_reason=empty_reason,
-    )
+def _given(
+    pool: Pool, difficulties: Difficulties, state: LearnerState, policy: Policy, request: DecisionRequest, now: datetime
+) -> dict[str, Any]:
+    """Returns what the record of a request says that was given and not decided."""
+    return {
+        "id": request.id,
+        "learner": request.learner,
+        "course": pool.course,
+        "publication": pool.number,
+        "decided_at": now,
+        "policy_version": policy.version,
+        "model_version": policy.model_version,
+        "seed": seed_of(request.id),
+        "size": request.size,
+        "learner_sequence": state.sequence,
+        "mode": request.mode,
+        "goal": request.goal,
+        "difficulty_epoch": difficulties.epoch,
+        "state_lineage": state.lineage,
+        "engine_version": ENGINE,
+    }

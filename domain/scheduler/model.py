@@ -89,6 +89,8 @@ class ReasonKind(StrEnum):
     GROWTH = "growth"
     CHALLENGE = "challenge"
     NOVELTY = "novelty"
+    INFORMATION = "information"
+    GOAL = "goal"
 
 
 KINDS = tuple(ReasonKind)
@@ -119,7 +121,8 @@ class Candidate(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One shown item; `propensity` is the probability that the policy shows it at this place, given those before it."""
+    """One shown item; `propensity` is the probability that the policy shows it at this place, given those before it, and `arm_propensity`
+    that of the drawn arm. `relaxed` is the constraint that gave way for it, if one had to."""
 
     item: str
     revision: int
@@ -131,6 +134,8 @@ class Choice(NamedTuple):
     attempts: int = 0
     correct: int = 0
     last_answered_at: datetime | None = None
+    arm_propensity: float = 1.0
+    relaxed: str = ""
 
 
 class SkillSnapshot(NamedTuple):
@@ -144,6 +149,25 @@ class SkillSnapshot(NamedTuple):
     attempts: int
 
 
+class Mode(StrEnum):
+    """What items are for."""
+
+    PRACTICE = "practice"
+    REVIEW = "review"
+    EXAM = "exam"
+    PLACEMENT = "placement"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Each of the skills, all of the course if none is named, is to be mastered to `target` by the deadline, with some minutes a day."""
+
+    deadline: datetime
+    minutes_a_day: float
+    target: float = 0.9
+    skills: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
     """What is asked for; `id` becomes the decision's."""
@@ -152,13 +176,17 @@ class DecisionRequest:
     learner: str
     course: str
     size: int
+    mode: Mode = Mode.PRACTICE
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The record of a decision: all that is needed to explain it and to judge the policy by it.
+    """The record of a decision: all that is needed to explain it, to judge the policy by it, and to make it again from what is stored.
 
-    `weights` are the policy's in the order of ReasonKind.
+    `weights` are those of the drawn arm in the order of ReasonKind, `arms` the probability of each arm by name. `context` is what a bandit
+    knows. `difficulty_epoch` and `state_lineage` name the exact inputs. `runner_up_skills` are those of the best candidate not shown.
+    `shadow_of` is the decision that was served instead, if this one was silent.
     """
 
     id: str
@@ -171,13 +199,33 @@ class Decision:
     seed: int
     size: int
     learner_sequence: int
-    candidates: tuple[Candidate, ...]
-    constraints: tuple[tuple[str, int], ...]
-    choices: tuple[Choice, ...]
-    skills: tuple[SkillSnapshot, ...]
-    weights: tuple[float, ...]
+    candidates: tuple[Candidate, ...] = ()
+    constraints: tuple[tuple[str, int], ...] = ()
+    choices: tuple[Choice, ...] = ()
+    skills: tuple[SkillSnapshot, ...] = ()
+    weights: tuple[float, ...] = ()
     fallbacks: tuple[str, ...] = ()
     empty_reason: str = ""
+    mode: Mode = Mode.PRACTICE
+    goal: Goal | None = None
+    arms: tuple[tuple[str, float], ...] = ()
+    arm: str = ""
+    context: tuple[float, ...] = ()
+    difficulty_epoch: int = 0
+    state_lineage: int = 0
+    engine_version: str = ""
+    runner_up_skills: tuple[str, ...] = ()
+    shadow_of: str = ""
+
+    @property
+    def runner_up(self) -> Candidate | None:
+        """The best recorded candidate that was not shown."""
+        shown = {each.item for each in self.choices}
+        return next((each for each in self.candidates if each.item not in shown), None)
+
+    def request(self) -> DecisionRequest:
+        """Returns what was asked for."""
+        return DecisionRequest(self.id, self.learner, self.course, self.size, self.mode, self.goal)
 
     def terms(self, candidate: Candidate) -> tuple[Term, ...]:
         """Returns the terms of one of its candidates."""
@@ -185,4 +233,4 @@ class Decision:
 
     def answers(self, request: DecisionRequest) -> bool:
         """Whether it was made for just this request."""
-        return (self.id, self.learner, self.course, self.size) == (request.id, request.learner, request.course, request.size)
+        return self.request() == request

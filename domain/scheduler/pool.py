@@ -45,8 +45,8 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class Pool:
     """`group_skills[group_starts[g]:group_starts[g + 1]]` are the skills of group g, as `skill_sets[g]` are, `group_lengths[g]` in number;
-    its items are `group_sizes[g]` in a row. `lock_groups` and `lock_skills` pair each group with the skills that must be mastered before
-    it is open."""
+    its items are the `group_sizes[g]` from `item_starts[g]` on. `lock_groups` and `lock_skills` pair each group with the skills that must be
+    mastered before it is open. `prerequisites[s]` are the skills that skill s builds on directly."""
 
     course: str
     number: int
@@ -63,6 +63,9 @@ class Pool:
     lock_groups: Indexes
     lock_skills: Indexes
     skill_sets: tuple[tuple[int, ...], ...]
+    item_starts: Indexes
+    course_key: np.uint64
+    prerequisites: tuple[tuple[int, ...], ...]
 
     def skills_of(self, item: int) -> tuple[int, ...]:
         """Returns the indexes of the skills of an item."""
@@ -81,6 +84,7 @@ def compiled(publication: Publication) -> Pool:
     locks = _locks(list(groups), closure({s.id: s.prerequisites for s in skills}), [s.id for s in skills], number_of)
     item_groups = np.array([group for group, _, _ in grouped], dtype=np.intp)
     lengths = np.array([len(group) for group in groups], dtype=np.intp)
+    sizes = np.bincount(item_groups, minlength=len(groups)).astype(np.intp)
     return Pool(
         course=publication.course,
         number=publication.number,
@@ -93,10 +97,13 @@ def compiled(publication: Publication) -> Pool:
         group_skills=np.array([skill for group in groups for skill in group], dtype=np.intp),
         group_starts=np.append(0, np.cumsum(lengths)),
         group_lengths=lengths,
-        group_sizes=np.bincount(item_groups, minlength=len(groups)).astype(np.intp),
+        group_sizes=sizes,
         lock_groups=np.array([group for group, _ in locks], dtype=np.intp),
         lock_skills=np.array([skill for _, skill in locks], dtype=np.intp),
         skill_sets=tuple(groups),
+        item_starts=np.append(0, np.cumsum(sizes))[:-1].astype(np.intp),
+        course_key=np.uint64(key_of(publication.course)),
+        prerequisites=tuple(tuple(number_of[p] for p in each.prerequisites if p in number_of) for each in skills),
     )
 
 

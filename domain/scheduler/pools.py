@@ -6,12 +6,11 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from domain.scheduler.decide import Difficulties
+from domain.scheduler.difficulties import DifficultyChain
 from domain.scheduler.model import Publication
 from domain.scheduler.pool import Pool, compiled
-from domain.scheduler.ports import HotStates, NewUnit, PublicationSource
+from domain.scheduler.ports import HotStates, NewHistory, NewUnit, PublicationSource
 from domain.shared.clock import Clock
 
 MOST_POOLS = 128
@@ -29,6 +28,7 @@ class HeldPool:
     number was looked for last."""
 
     pool: Pool
+    chain: DifficultyChain
     difficulties: Difficulties
     refreshed_at: datetime
     asked_at: datetime
@@ -50,6 +50,7 @@ class Pools:
     source: PublicationSource
     hot: HotStates
     clock: Clock
+    new_history: NewHistory
     _held: OrderedDict[tuple[str, str], HeldPool] = field(default_factory=OrderedDict)
     _loading: dict[tuple[str, str], "asyncio.Task[HeldPool]"] = field(default_factory=dict)
     _background: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -116,15 +117,22 @@ class Pools:
         # Thousands of items take a moment to compile; other requests go on meanwhile.
         pool = await asyncio.to_thread(compiled, publication)
         now = self.clock()
-        held = HeldPool(pool, Difficulties.unknown(pool), refreshed_at=now, asked_at=now, checked_at=now)
+        held = HeldPool(pool, DifficultyChain(), Difficulties.unknown(pool), refreshed_at=now, asked_at=now, checked_at=now)
         await self._refresh(organization, held)
         return held
 
     async def _refresh(self, organization: str, held: HeldPool) -> None:
         async with self.new_unit(organization) as unit:
             known = await unit.difficulties.of(held.pool.items)
-        values = np.array([known.get(item, np.nan) for item in held.pool.items], dtype=np.float64)
-        held.difficulties = Difficulties(np.nan_to_num(values), ~np.isnan(values))
+        course = held.pool.course
+        async with self.new_history(organization) as history:
+            held.chain = held.chain.after(await history.epochs.between(course, held.chain.number))
+            following = held.chain.following(known)
+            # Whose number another process took meanwhile is made again at the next refresh.
+            if following and await history.epochs.add(course, following):
+                await history.commit()
+                held.chain = held.chain.after([following])
+        held.difficulties = held.chain.of(held.pool)
 
     async def _ask(self, key: tuple[str, str], known: int) -> None:
         if (number := await self.source.newest_number(*key)) > known:

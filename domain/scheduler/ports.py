@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from domain.scheduler.model import Decision, Publication
+from domain.scheduler.difficulties import DifficultyEpoch
+from domain.scheduler.model import Decision, ProgressUpdate, Publication
+from domain.scheduler.policies import Assignment, PolicyChange, PolicyVersion
+from domain.scheduler.policy import Policy
 from domain.scheduler.state import LearnerState
+from domain.shared.page import Page, PageRequest
 
 
 class StateRepository(Protocol):
@@ -60,6 +64,54 @@ class NewUnit(Protocol):
     def __call__(self, organization: str) -> SchedulerUnit: ...
 
 
+class UpdateRepository(Protocol):
+    """Every update of every learner, kept for ever."""
+
+    async def add(self, updates: Sequence[ProgressUpdate]) -> None:
+        """Keeps each; what is kept already stays as it is."""
+
+    async def of(self, learner: str, up_to: int) -> list[ProgressUpdate]:
+        """Returns a learner's updates up to a sequence, in order."""
+
+
+class DifficultyEpochRepository(Protocol):
+    """The epochs of each course's item difficulties, numbered from 1 on, kept for ever."""
+
+    async def between(self, course: str, after: int, up_to: int | None = None) -> list[DifficultyEpoch]:
+        """Returns, in order, what leads from one epoch to another, the newest if none is given; from the last complete one on if that
+        comes after the first."""
+
+    async def add(self, course: str, epoch: DifficultyEpoch) -> bool:
+        """Keeps it, unless its number is taken: returns whether it was kept."""
+
+
+class PublicationHistory(Protocol):
+    """Publications that decisions were made from."""
+
+    async def numbered(self, course: str, number: int) -> Publication:
+        """Raises CourseNotPublished."""
+
+
+class HistoryUnit(Protocol):
+    """One transaction over what decisions are made again from; leaving it without commit() undoes it."""
+
+    updates: UpdateRepository
+    epochs: DifficultyEpochRepository
+    publications: PublicationHistory
+
+    async def commit(self) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class NewHistory(Protocol):
+    def __call__(self, organization: str) -> HistoryUnit: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HotView:
     """What a cache knows: None for what it does not."""
@@ -111,3 +163,62 @@ class DecisionLog(Protocol):
 
     async def get(self, organization: str, decision_id: str) -> Decision:
         """Raises DecisionNotFound."""
+
+
+class PolicyRepository(Protocol):
+    """The policies that an organization created, and the changes of their standing."""
+
+    async def hold(self) -> None:
+        """Makes every other transaction that would change policies of the organization wait until this one ends."""
+
+    async def get(self, policy_id: str) -> PolicyVersion:
+        """Raises PolicyNotFound."""
+
+    async def in_use(self) -> list[PolicyVersion]:
+        """Returns those in the shadow, canaries and live ones."""
+
+    async def page(self, request: PageRequest) -> Page[PolicyVersion]:
+        """Returns a page in the order of ids."""
+
+    async def add(self, version: PolicyVersion) -> None:
+        """Raises PolicyAlreadyExists."""
+
+    async def save(self, version: PolicyVersion, change: PolicyChange) -> None:
+        """Keeps its standing with the change that led to it."""
+
+    async def changes(self, policy_id: str) -> list[PolicyChange]:
+        """Returns its changes, the first one first."""
+
+    async def changes_by(self, request_id: str) -> list[PolicyChange]:
+        """Returns what a request changed: nothing if it was never made."""
+
+
+class PolicyUnit(Protocol):
+    """One transaction of one organization; leaving it without commit() undoes it."""
+
+    policies: PolicyRepository
+
+    async def commit(self) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class NewPolicyUnit(Protocol):
+    def __call__(self, organization: str) -> PolicyUnit: ...
+
+
+class PolicyBook(Protocol):
+    """Which policy decides for whom."""
+
+    async def assigned(self, organization: str, course: str, learner: str) -> Assignment:
+        """Answers from the memory of the process; only an organization's first question is read. Raises Unavailable."""
+
+    async def version(self, organization: str, policy_version: str) -> Policy:
+        """Returns a policy that a record names, whatever became of it since. Raises PolicyNotFound, or Unavailable."""
+
+    async def renew(self, organization: str) -> None:
+        """Takes note that a policy was staged."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.scheduler.model import ReasonKind
+from domain.scheduler.model import Mode, ReasonKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,9 @@ class ChosenView:
     last_passed: bool
 
 
-def reason(kind: ReasonKind, view: ChosenView, now: datetime) -> str:
+def reason(kind: ReasonKind, view: ChosenView, now: datetime, mode: Mode = Mode.PRACTICE) -> str:
+    if mode is Mode.EXAM:  # nothing that would tell how well the learner stands
+        return f"This is your exam's next question on {view.title}."
     if kind is ReasonKind.REVIEW:
         if not view.last_passed:
             return f"You did not quite get this one last time; another try will help with {view.title}."
@@ -30,9 +32,23 @@ def reason(kind: ReasonKind, view: ChosenView, now: datetime) -> str:
         return f"You are working on {view.title}; practice counts most right now."
     if kind is ReasonKind.CHALLENGE:
         return f"This should be neither too easy nor too hard for you in {view.title}."
+    if kind is ReasonKind.INFORMATION:
+        return f"Your answer will tell most about where you stand in {view.title}."
+    if kind is ReasonKind.GOAL:
+        return f"{view.title} is on the way to your goal, and there is time to get there."
     if view.last_answered_at is None:
         return f"You have not seen this one yet; it gives {view.title} some variety."
     return f"You have not seen this one for a while; it gives {view.title} some variety."
+
+
+def until(moment: datetime, now: datetime) -> str:
+    """Says how far off something is: "in 3 days"."""
+    ahead = max(moment - now, timedelta(0))
+    if ahead < timedelta(hours=1):
+        return "within an hour"
+    if ahead < timedelta(days=1):
+        return "within a day"
+    return "tomorrow" if ahead.days == 1 else f"in {ahead.days} days"
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

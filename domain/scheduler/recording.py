@@ -1,52 +1,71 @@
 """What a decision's record says of its candidates, choices and skills."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 
-from domain.scheduler.model import KINDS, Candidate, Choice, SkillSnapshot
-from domain.scheduler.policy import Policy
+from domain.scheduler.model import KINDS, Candidate, Choice, Mode, ReasonKind, SkillSnapshot
+from domain.scheduler.policy import Policy, Weights
 from domain.scheduler.pool import Floats, Pool
 from domain.scheduler.reasons import ChosenView, reason
-from domain.scheduler.scoring import History, Scores, SkillView, challenge
-from domain.scheduler.state import LearnerState, key_of
+from domain.scheduler.scoring import History, SkillView, Terms, challenge_at
+from domain.scheduler.state import LearnerState
 
 
-@dataclass(frozen=True, slots=True)
-class Recorder:
+class Shown(NamedTuple):
+    """A drawn item: its position in the pool, its probability by the policy and by the drawn arm, and the constraint that gave way."""
+
+    item: int
+    propensity: float
+    arm_propensity: float
+    relaxed: str
+
+
+class Recorder(NamedTuple):
     """All that one decision knew. Items and skills are named by their positions in the pool."""
 
     pool: Pool
+    difficulty: Floats
     policy: Policy
+    weights: Weights
+    mode: Mode
     state: LearnerState
     skills: SkillView
     history: History
-    scores: Scores
+    terms: Terms
     now: datetime
 
-    def candidates(self, items: Iterable[int], weights: Floats) -> dict[int, Candidate]:
-        """Returns the records of these items by position, best first; `weights` are those of all items for the first place."""
-        scores, at = self.scores, np.fromiter(items, dtype=np.intp)
-        logits = scores.logits[at]
+    def candidates(self, items: Iterable[int], totals: Floats, first: Sequence[tuple[Floats, float]]) -> dict[int, Candidate]:
+        """Returns the records of these items by position, best first. `first` has the weights of all items for the first place by each
+        arm, and what makes probabilities of them that sum to that of the arm."""
+        terms, at = self.terms, np.fromiter(items, dtype=np.intp)
+        groups = self.pool.item_groups[at]
+        logits = terms.level[groups] - self.difficulty[at]
         places = self.history.place_of[at].tolist()
+        positions = at.tolist()
+        predicted = 1.0 / (1.0 + np.exp(-logits))
+        challenge = challenge_at(logits, self.policy) if terms.challenge is None else terms.challenge[at]
+        propensities = sum(weights[at] * scale for weights, scale in first)
         made = list(
             zip(
-                at.tolist(),
+                positions,
                 map(
                     Candidate,
-                    [self.pool.items[item] for item in at.tolist()],
-                    scores.total[at].tolist(),
+                    [self.pool.items[item] for item in positions],
+                    totals[at].tolist(),
                     zip(
-                        [0.0 if place < 0 else float(scores.review[place]) for place in places],
-                        scores.growth[self.pool.item_groups[at]].tolist(),
-                        challenge(logits, self.policy).tolist(),
-                        [1.0 if place < 0 else float(scores.novelty[place]) for place in places],
+                        [0.0 if place < 0 else float(terms.review[place]) for place in places],
+                        terms.growth[groups].tolist(),
+                        challenge.tolist(),
+                        [1.0 if place < 0 else float(terms.novelty[place]) for place in places],
+                        (4.0 * predicted * (1.0 - predicted)).tolist(),
+                        [0.0] * len(positions) if terms.goal is None else terms.goal[groups].tolist(),
                         strict=True,
                     ),
-                    (1.0 / (1.0 + np.exp(-logits))).tolist(),
-                    (weights[at] / weights.sum()).tolist(),
+                    predicted.tolist(),
+                    np.asarray(propensities).tolist(),
                 ),
                 strict=True,
             )
@@ -54,10 +73,14 @@ class Recorder:
         made.sort(key=lambda pair: (-pair[1].score, pair[1].item))
         return dict(made)
 
-    def choice(self, item: int, candidate: Candidate, propensity: float) -> Choice:
-        """Returns the record of a shown item."""
-        terms = [value * weight for value, weight in zip(candidate.values, self.policy.weights.in_order(), strict=True)]
-        kind = KINDS[terms.index(max(terms))]
+    def usual(self, candidates: Collection[Candidate]) -> list[float]:
+        """Returns the mean of each term over these candidates."""
+        return [sum(values) / len(candidates) for values in zip(*[each.values for each in candidates], strict=True)]
+
+    def choice(self, shown: Shown, candidate: Candidate, usual: Sequence[float]) -> Choice:
+        """Returns the record of a shown item; `usual` are the terms of the candidates beside it."""
+        item = shown.item
+        kind = telling(candidate.values, self.weights.in_order(), usual)
         attempts, correct, last, passed = self._answers(item)
         own = self.pool.skills_of(item)
         weakest = min(own, key=self.skills.means.__getitem__)
@@ -72,13 +95,15 @@ class Recorder:
             item=candidate.item,
             revision=self.pool.revisions[item],
             skills=tuple([self.pool.skills[skill].id for skill in own]),
-            propensity=propensity,
+            propensity=shown.propensity,
             predicted_correct=candidate.predicted_correct,
-            reason=reason(kind, view, self.now),
+            reason=reason(kind, view, self.now, self.mode),
             reason_kind=kind,
             attempts=attempts,
             correct=correct,
             last_answered_at=last,
+            arm_propensity=shown.arm_propensity,
+            relaxed=shown.relaxed,
         )
 
     def snapshot(self, skill: int) -> SkillSnapshot:
@@ -89,10 +114,10 @@ class Recorder:
         _, mean, lower, upper, attempts = self.state.skills[row].item()
         return SkillSnapshot(published.id, published.title, mean, lower, upper, attempts)
 
-    def missing(self, shown_skills: Sequence[int], difficulties_known: bool) -> list[str]:
+    def missing(self, no_ability: bool, shown_skills: Collection[int], difficulties_known: bool) -> list[str]:
         """Returns what was missing for the shown items and had to be stood in for."""
         missing = []
-        if not (self.state.abilities["key"] == np.uint64(key_of(self.pool.course))).any():
+        if no_ability:
             missing.append("ability_unknown")
         if any(self.skills.rows[skill] < 0 for skill in shown_skills):
             missing.append("mastery_unknown")
@@ -107,3 +132,15 @@ class Recorder:
             return 0, 0, None, False
         _, answered_at, _, _, _, _, attempts, correct, passed = self.state.items[self.history.rows[place]].item()
         return attempts, correct, datetime.fromtimestamp(answered_at, UTC), bool(passed)
+
+
+def telling(values: Sequence[float], weights: Sequence[float], usual: Sequence[float]) -> ReasonKind:
+    """Returns the term that lifts a candidate most above those beside it; where it is above them in none, the one that weighs most.
+
+    What every candidate has alike is no reason for one of them.
+    """
+    leads = [(value - other) * weight for value, other, weight in zip(values, usual, weights, strict=True)]
+    if max(leads) > 1e-9:
+        return KINDS[leads.index(max(leads))]
+    parts = [value * weight for value, weight in zip(values, weights, strict=True)]
+    return KINDS[parts.index(max(parts))]

@@ -37,6 +37,7 @@ RECENT = np.dtype("<u8")
 RECENT_LENGTH = 32
 _DAY = 86_400.0
 _MOST = 65_535
+_MANY = 16
 
 
 @lru_cache(maxsize=200_000)
@@ -47,13 +48,15 @@ def key_of(name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class LearnerState:
-    """`sequence` is the last update that is in it; `recent` holds the keys of the last answered items, newest last."""
+    """`sequence` is the last update that is in it; `recent` holds the keys of the last answered items, newest last. `lineage` names the
+    exact series of updates that made it: a 64-bit hash of each update and the lineage before it, 0 before the first."""
 
     sequence: int
     items: Table
     skills: Table
     abilities: Table
     recent: np.ndarray[tuple[int], np.dtype[np.uint64]]
+    lineage: int = 0
 
     @classmethod
     def new(cls) -> "LearnerState":
@@ -77,11 +80,11 @@ class LearnerState:
         skills = _Rows(self.skills, SKILL, sum(len(each.skills) for each in fresh))
         abilities = _Rows(self.abilities, ABILITY, len(fresh))
         recent = [int(each) for each in self.recent]
-        sequence = self.sequence
+        sequence, lineage = self.sequence, self.lineage
         for update in fresh:
             if update.sequence <= sequence:
                 continue
-            sequence = update.sequence
+            sequence, lineage = update.sequence, _following(lineage, update)
             item = key_of(update.item)
             row = items.row(item)
             items.table[row] = _answered(items.table[row].tolist(), update)
@@ -99,7 +102,7 @@ class LearnerState:
                 recent.remove(item)
             recent.append(item)
         return LearnerState(
-            sequence, items.used(), skills.used(), abilities.used(), np.array(recent[-RECENT_LENGTH:], dtype=RECENT)
+            sequence, items.used(), skills.used(), abilities.used(), np.array(recent[-RECENT_LENGTH:], dtype=RECENT), lineage
         )
 
 
@@ -107,18 +110,22 @@ _NEW = LearnerState(0, np.empty(0, ITEM), np.empty(0, SKILL), np.empty(0, ABILIT
 
 
 class _Rows:
-    """A copy of a table with room for new keys."""
+    """A copy of a table with room for new keys. One key is looked for in the column, many in a dictionary made once."""
 
     def __init__(self, table: Table, dtype: np.dtype[np.void], room: int) -> None:
         self.table: Table = np.zeros(len(table) + room, dtype)
         self.table[: len(table)] = table
         self._length = len(table)
         self._keys = self.table["key"]
+        self._row_of = {key: row for row, key in enumerate(table["key"].tolist())} if room > _MANY else None
 
     def row(self, key: int) -> int:
         """Returns the row of a key, a new one if it has none."""
-        found = np.flatnonzero(self._keys[: self._length] == np.uint64(key))
-        if len(found):
+        if self._row_of is not None:
+            row = self._row_of.setdefault(key, self._length)
+            if row < self._length:
+                return row
+        elif len(found := np.flatnonzero(self._keys[: self._length] == np.uint64(key))):
             return int(found[0])
         self._keys[self._length] = key
         self._length += 1
@@ -126,6 +133,15 @@ class _Rows:
 
     def used(self) -> Table:
         return self.table[: self._length]
+
+
+def _following(lineage: int, update: ProgressUpdate) -> int:
+    """Returns the lineage after an update; every field counts, floats to the last digit."""
+    content = (
+        f"{lineage} {update.sequence} {update.course} {update.item} {update.score!r} {update.correct} {update.ability!r} "
+        f"{update.ability_error!r} {update.answered_at!r} {update.response_seconds!r} {update.skills!r}"
+    )
+    return int.from_bytes(blake2b(content.encode(), digest_size=8).digest(), "little")
 
 
 def _answered(row: tuple[int, float, float, float, float, int, int, int, int], update: ProgressUpdate) -> tuple[float, ...]:

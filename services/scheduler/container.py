@@ -6,7 +6,9 @@ from paideia.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerService
 from redis.asyncio import Redis
 
 from adapters.scheduler.grpc import GrpcPublications
+from adapters.scheduler.history_postgres import PostgresHistory
 from adapters.scheduler.kafka import decision_message
+from adapters.scheduler.policies_postgres import PostgresPolicyUnit
 from adapters.scheduler.postgres import PostgresDecisionLog, PostgresSchedulerUnit
 from adapters.scheduler.redis import RedisHotStates, RedisRecords
 from adapters.scheduler.write_behind import WriteBehindDecisionLog
@@ -14,23 +16,33 @@ from adapters.shared.asyncpg_unit import AsyncpgUnit
 from adapters.shared.consumer import ConsumerRuntime
 from adapters.shared.grpc import Channels
 from adapters.shared.resources import Resources
-from domain.scheduler.policy import PRACTICE_1
+from domain.scheduler.follow_up import FollowUp
+from domain.scheduler.policy_book import HeldPolicies
 from domain.scheduler.pools import Pools
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
+from domain.scheduler.use_cases.create_policy import CreatePolicy
 from domain.scheduler.use_cases.explain_decision import ExplainDecision
 from domain.scheduler.use_cases.get_decision import GetDecision
+from domain.scheduler.use_cases.get_policy import GetPolicy
+from domain.scheduler.use_cases.list_policies import ListPolicies
 from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.observe import Observe
+from domain.scheduler.use_cases.plan_goal import PlanGoal
 from domain.scheduler.use_cases.recall import Recall
 from domain.scheduler.use_cases.renew_pool import RenewPool
+from domain.scheduler.use_cases.replay_decision import ReplayDecision
+from domain.scheduler.use_cases.roll_back_policy import RollBackPolicy
+from domain.scheduler.use_cases.stage_policy import StagePolicy
 from domain.shared.clock import Clock
 from services.scheduler.consumers import CATALOG_CHANGES, PROGRESS_UPDATES, CatalogChanges, ProgressUpdates
+from services.scheduler.metrics import count_decision, note_failed_shadow
+from services.scheduler.policy_servicer import PolicyUseCases
 from services.scheduler.servicer import SchedulerServicer
 from services.shared.context import Context
 
 
 class SchedulerContainer(containers.DeclarativeContainer):
-    """`unit`, `hot`, `source` and `decisions` are what a test replaces."""
+    """`unit`, `history`, `policy_unit`, `hot`, `source` and `decisions` are what a test replaces."""
 
     pool = providers.Dependency(instance_of=asyncpg.Pool)
     redis: providers.Dependency[Redis] = providers.Dependency(instance_of=Redis)
@@ -38,6 +50,7 @@ class SchedulerContainer(containers.DeclarativeContainer):
     clock: providers.Dependency[Clock] = providers.Dependency()
 
     unit = providers.Factory(PostgresSchedulerUnit, pool)
+    history = providers.Factory(PostgresHistory, pool)
     hot = providers.Singleton(RedisHotStates, redis)
     source = providers.Singleton(GrpcPublications, channels)
     decisions = providers.Singleton(
@@ -45,19 +58,35 @@ class SchedulerContainer(containers.DeclarativeContainer):
     )
 
     recall = providers.Factory(Recall, new_unit=unit.provider, hot=hot)
-    pools = providers.Singleton(Pools, new_unit=unit.provider, source=source, hot=hot, clock=clock)
+    policy_unit = providers.Factory(PostgresPolicyUnit, pool)
+    book = providers.Singleton(HeldPolicies, new_unit=policy_unit.provider, clock=clock)
+    follow_up = providers.Singleton(
+        FollowUp, decisions=decisions, count=providers.Object(count_decision), failed=providers.Object(note_failed_shadow)
+    )
+    pools = providers.Singleton(Pools, new_unit=unit.provider, source=source, hot=hot, clock=clock, new_history=history.provider)
     servicer = providers.Factory(
         SchedulerServicer,
         next_items=providers.Factory(
-            NextItems, hot=hot, recall=recall, pools=pools, decisions=decisions, policy=providers.Object(PRACTICE_1), clock=clock
+            NextItems, hot=hot, recall=recall, pools=pools, decisions=decisions, policies=book, follow_up=follow_up, clock=clock
         ),
         observe=providers.Factory(Observe, hot=hot, recall=recall),
         get_decision=providers.Factory(GetDecision, decisions=decisions),
-        explain_decision=providers.Factory(ExplainDecision, decisions=decisions),
+        explain_decision=providers.Factory(ExplainDecision, decisions=decisions, policies=book),
+        replay_decision=providers.Factory(ReplayDecision, decisions=decisions, new_history=history.provider, policies=book),
+        plan_goal=providers.Factory(PlanGoal, hot=hot, recall=recall, pools=pools, policies=book, clock=clock),
         decision_message=providers.Object(decision_message),
+        policies=providers.Factory(
+            PolicyUseCases,
+            create_policy=providers.Factory(CreatePolicy, new_unit=policy_unit.provider, clock=clock),
+            get_policy=providers.Factory(GetPolicy, new_unit=policy_unit.provider),
+            list_policies=providers.Factory(ListPolicies, new_unit=policy_unit.provider),
+            stage_policy=providers.Factory(StagePolicy, new_unit=policy_unit.provider, book=book, clock=clock),
+            roll_back_policy=providers.Factory(RollBackPolicy, new_unit=policy_unit.provider, book=book, clock=clock),
+        ),
     )
     progress_updates = providers.Factory(
-        ProgressUpdates, apply_updates=providers.Factory(ApplyUpdates, new_unit=unit.provider, hot=hot)
+        ProgressUpdates,
+        apply_updates=providers.Factory(ApplyUpdates, new_unit=unit.provider, hot=hot, new_history=history.provider),
     )
     catalog_changes = providers.Factory(CatalogChanges, renew_pool=providers.Factory(RenewPool, pools=pools))
 
@@ -85,7 +114,7 @@ async def open_context(resources: Resources) -> Context:
         name="scheduler",
         add_to_server=lambda server: add_SchedulerServiceServicer_to_server(servicer, server),
         ready=ready,
-        jobs=(updates.run, changes.run, decisions.run),
+        jobs=(updates.run, changes.run, decisions.run, container.follow_up().run),
         publishes=True,
         close=decisions.flush,
     )

@@ -6,13 +6,15 @@ from paideia.progress.v1.events_pb2 import ProgressUpdated
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
 from domain.scheduler.explain import Audience, Explanation
-from domain.scheduler.model import Decision, DecisionRequest, ProgressUpdate, ReasonKind, SkillMastery
+from domain.scheduler.model import Decision, DecisionRequest, Mode, ProgressUpdate, ReasonKind, SkillMastery
 from domain.shared.errors import InvalidInput
 from domain.shared.ids import canonical_uuid
+from services.scheduler.goal_messages import goal_in
 from services.shared.names import id_in
 from services.shared.times import when
 
 MOST_ITEMS = 50
+_MODES: dict[pb.Mode, Mode] = {pb.MODE_UNSPECIFIED: Mode.PRACTICE} | {getattr(pb, f"MODE_{mode.name}"): mode for mode in Mode}
 _KINDS: dict[ReasonKind, pb.ReasonKind] = {kind: getattr(pb, f"REASON_KIND_{kind.name}") for kind in ReasonKind}
 _AUDIENCES = {
     pb.AUDIENCE_UNSPECIFIED: Audience.LEARNER,
@@ -30,7 +32,15 @@ def decision_request(request: pb.NextItemsRequest) -> DecisionRequest:
         learner=id_in(request.learner, "learners", "learner"),
         course=id_in(request.course, "courses", "course"),
         size=request.size or 1,
+        mode=_mode_in(request.mode),
+        goal=goal_in(request.goal) if request.HasField("goal") else None,
     )
+
+
+def _mode_in(mode: pb.Mode) -> Mode:
+    if mode not in _MODES:
+        raise InvalidInput.of("mode", f"must be one of {', '.join(each.name for each in Mode)}")
+    return _MODES[mode]
 
 
 def decision_id_in(name: str) -> str:

@@ -6,15 +6,17 @@ from typing import Any, TypeAlias
 
 from grpc.aio import ServicerContext
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
-from paideia.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
 
 from domain.scheduler.model import Decision
 from domain.scheduler.use_cases.explain_decision import ExplainDecision
 from domain.scheduler.use_cases.get_decision import GetDecision
 from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.observe import Observe
+from domain.scheduler.use_cases.plan_goal import PlanGoal
+from domain.scheduler.use_cases.replay_decision import ReplayDecision
 from domain.shared.errors import InvalidInput
-from services.scheduler import messages
+from services.scheduler import goal_messages, messages
+from services.scheduler.policy_servicer import PolicyServicer, PolicyUseCases
 from services.shared.call import caller
 
 Call: TypeAlias = "ServicerContext[Any, Any]"
@@ -22,14 +24,17 @@ MOST_UPDATES = 1_000
 
 
 @dataclass(frozen=True)
-class SchedulerServicer(SchedulerServiceServicer):
+class SchedulerServicer(PolicyServicer):
     """`decision_message` is how a record travels; the event that carries it defines that."""
 
     next_items: NextItems
     observe: Observe
     get_decision: GetDecision
     explain_decision: ExplainDecision
+    replay_decision: ReplayDecision
+    plan_goal: PlanGoal
     decision_message: Callable[[Decision], pb.Decision]
+    policies: PolicyUseCases
 
     async def NextItems(self, request: pb.NextItemsRequest, context: Call) -> pb.NextItemsResponse:
         decision = await self.next_items(caller(context), messages.decision_request(request))
@@ -49,3 +54,12 @@ class SchedulerServicer(SchedulerServiceServicer):
         audience = messages.audience_in(request.audience)
         explanation = await self.explain_decision(caller(context), messages.decision_id_in(request.name), audience)
         return messages.explanation_message(explanation)
+
+    async def ReplayDecision(self, request: pb.ReplayDecisionRequest, context: Call) -> pb.ReplayDecisionResponse:
+        replay = await self.replay_decision(caller(context), messages.decision_id_in(request.name))
+        return pb.ReplayDecisionResponse(
+            replayed=self.decision_message(replay.decision), identical=replay.identical, difference=replay.difference
+        )
+
+    async def PlanGoal(self, request: pb.PlanGoalRequest, context: Call) -> pb.GoalPlan:
+        return goal_messages.plan_message(await self.plan_goal(caller(context), goal_messages.plan_request(request)))

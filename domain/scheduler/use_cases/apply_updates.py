@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.scheduler.model import ProgressUpdate
-from domain.scheduler.ports import HotStates, NewUnit
+from domain.scheduler.ports import HotStates, NewHistory, NewUnit
 from domain.scheduler.state import LearnerState
 
 
@@ -16,11 +16,16 @@ class ApplyUpdates:
 
     new_unit: NewUnit
     hot: HotStates
+    new_history: NewHistory
 
     async def __call__(self, organization: str, updates: Sequence[ProgressUpdate]) -> None:
         by_learner: defaultdict[str, list[ProgressUpdate]] = defaultdict(list)
         for update in updates:
             by_learner[update.learner].append(update)
+        # First of all what states are made of: so a durable state can always be made again.
+        async with self.new_history(organization) as history:
+            await history.updates.add(updates)
+            await history.commit()
         async with self.new_unit(organization) as unit:
             states = await unit.states.of(by_learner)
             changed: dict[str, LearnerState] = {}

@@ -1,10 +1,11 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.scheduler.decide import decide
+from domain.scheduler.follow_up import FollowUp
 from domain.scheduler.model import Decision, DecisionRequest, RequestIdReused
 from domain.scheduler.policy import Policy
 from domain.scheduler.pools import Pools
-from domain.scheduler.ports import DecisionLog, HotStates, HotView
+from domain.scheduler.ports import DecisionLog, HotStates, HotView, PolicyBook
 from domain.scheduler.use_cases.recall import Recall
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
@@ -19,7 +20,8 @@ class NextItems:
     recall: Recall
     pools: Pools
     decisions: DecisionLog
-    policy: Policy
+    policies: PolicyBook
+    follow_up: FollowUp
     clock: Clock
 
     async def __call__(self, caller: Caller, request: DecisionRequest) -> Decision:
@@ -32,7 +34,16 @@ class NextItems:
     async def _decide(self, organization: str, view: HotView, request: DecisionRequest) -> Decision:
         held = await self.pools.current(organization, request.course, view.publication)
         state = view.state or await self.recall(organization, request.learner)
-        decision = decide(held.pool, held.difficulties, state, self.policy, request, self.clock())
+        assignment = await self.policies.assigned(organization, request.course, request.learner)
+        difficulties, now = held.difficulties, self.clock()
+
+        def decision_by(policy: Policy, decision_id: str) -> Decision:
+            return decide(held.pool, difficulties, state, policy, replace(request, id=decision_id), now)
+
+        decision = decision_by(assignment.serving, request.id)
         # A cache that forgot the learner may have forgotten the decision, too; the durable log has not.
         log = self.decisions.keep if view.state else self.decisions.add
-        return await log(organization, decision)
+        kept = await log(organization, decision)
+        if kept is decision:  # nobody was quicker with the same id
+            self.follow_up(organization, assignment, decision, decision_by)
+        return kept

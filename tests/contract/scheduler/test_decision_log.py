@@ -9,7 +9,7 @@ from paideia.scheduler.v1.events_pb2 import DecisionMade
 from adapters.scheduler.postgres import PostgresDecisionLog
 from domain.scheduler.decide import Difficulties, decide
 from domain.scheduler.model import Decision, DecisionNotFound
-from domain.scheduler.policy import PRACTICE_1
+from domain.scheduler.policy import PRACTICE_2
 from domain.scheduler.pool import compiled
 from domain.scheduler.ports import DecisionLog
 from domain.scheduler.state import LearnerState
@@ -20,7 +20,7 @@ POOL = compiled(publication(30))
 
 def a_decision(learner: str = "ada") -> Decision:
     state = LearnerState.new().after([update(1, "item-0", at=NOW.timestamp() - 1e6), update(2, "item-3", correct=False)])
-    return decide(POOL, Difficulties.unknown(POOL), state, PRACTICE_1, request(4, str(uuid4()), learner), NOW)
+    return decide(POOL, Difficulties.unknown(POOL), state, PRACTICE_2, request(4, str(uuid4()), learner), NOW)
 
 
 async def test_a_record_comes_back_to_the_last_digit(decisions: DecisionLog, organization: str) -> None:

@@ -4,7 +4,8 @@ from random import Random
 import pytest
 
 from adapters.scheduler.encoding import encoded_state
-from adapters.scheduler.memory import MemoryHotStates
+from adapters.scheduler.history_memory import MemoryHistories
+from adapters.scheduler.memory import MemoryHotStates, MemoryStore
 from domain.scheduler.ports import NewUnit
 from domain.scheduler.state import LearnerState
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
@@ -99,7 +100,7 @@ async def test_many_workers_with_overlapping_batches_count_every_update_once(
     random = Random(seed)
     learners = [f"learner-{n}" for n in range(6)]
     updates = [update(sequence, f"item-{sequence % 7}", learner=each) for sequence in range(1, 41) for each in learners]
-    apply = ApplyUpdates(new_unit, MemoryHotStates())
+    apply = ApplyUpdates(new_unit, MemoryHotStates(), MemoryHistories(MemoryStore()).unit)
 
     async def work() -> None:
         # A worker begins wherever offsets were committed, goes on in order, and is never ahead of what came before.

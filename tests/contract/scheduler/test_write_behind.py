@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -46,6 +47,17 @@ async def test_a_kept_record_is_in_the_next_read_of_any_process(pool: asyncpg.Po
     assert (await RedisHotStates(redis).read(organization, "ada", "sql", decision.id)).decision == decision
     assert await WriteBehindDecisionLog(RedisRecords(redis), PostgresDecisionLog(pool)).get(organization, decision.id) == decision
     assert (await RedisHotStates(redis).read("another", "ada", "sql", decision.id)).decision is None
+
+
+async def test_a_record_that_was_durable_first_is_in_the_next_read_too(
+    pool: asyncpg.Pool, redis: Redis, organization: str
+) -> None:
+    decision = a_decision()
+    log = WriteBehindDecisionLog(RedisRecords(redis), PostgresDecisionLog(pool))
+    await log.add(organization, decision)
+    assert (await RedisHotStates(redis).read(organization, "ada", "sql", decision.id)).decision == decision
+    await log.add(organization, replace(decision, learner="grace"))
+    assert (await RedisHotStates(redis).read(organization, "ada", "sql", decision.id)).decision == decision
 
 
 async def test_what_a_dead_process_left_behind_another_makes_durable(pool: asyncpg.Pool, redis: Redis, organization: str) -> None:

@@ -7,7 +7,9 @@ import pytest
 from dependency_injector import providers
 from paideia.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub, add_SchedulerServiceServicer_to_server
 
+from adapters.scheduler.history_memory import MemoryHistories
 from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, MemoryPublications, MemoryStore
+from adapters.scheduler.policies_memory import MemoryPolicyStore
 from services.scheduler.container import SchedulerContainer
 from tests.rpc.serving import Calls, serving
 from tests.unit.scheduler.making import NOW, publication
@@ -31,9 +33,11 @@ async def scheduler() -> AsyncIterator[Scheduler]:
     source = MemoryPublications()
     source.put("north", publication())
     source.put("north", publication(0, course="empty"))
-    hot = MemoryHotStates()
+    hot, store = MemoryHotStates(), MemoryStore()
     container = SchedulerContainer(
-        unit=providers.Factory(MemoryStore().unit),
+        unit=providers.Factory(store.unit),
+        history=providers.Factory(MemoryHistories(store).unit),
+        policy_unit=providers.Factory(MemoryPolicyStore().unit),
         hot=providers.Object(hot),
         source=providers.Object(source),
         decisions=providers.Object(MemoryDecisionLog(hot)),

@@ -27,6 +27,11 @@ def next_items(**changes: object) -> pb.NextItemsRequest:
     return pb.NextItemsRequest(**usual | changes)
 
 
+def goal(**changes: object) -> pb.Goal:
+    usual: dict[str, object] = {"deadline": Timestamp(seconds=int(NOW.timestamp()) + 30 * 86_400), "minutes_a_day": 20.0}
+    return pb.Goal(**usual | changes)
+
+
 def updated(sequence: int = 1, **changes: object) -> ProgressUpdated:
     usual: dict[str, object] = {
         "learner": "learners/ada",

@@ -9,7 +9,7 @@ from grpc_status.rpc_status import from_call
 from paideia.progress.v1.events_pb2 import SkillState
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
-from tests.rpc.scheduler.making import OTHER, next_items, updated
+from tests.rpc.scheduler.making import OTHER, goal, next_items, updated
 from tests.unit.scheduler.making import ID, NOW
 
 
@@ -77,8 +77,8 @@ async def test_the_record_holds_what_was_decided(scheduler) -> None:
     decision = await scheduler("GetDecision", pb.GetDecisionRequest(name=answer.decision), "tess", "TEACHER")
     assert [each.item for each in decision.choices] == [each.item for each in answer.items]
     assert (decision.learner, decision.course, decision.publication) == ("learners/ada", "courses/sql", 1)
-    assert (decision.policy_version, decision.size) == ("practice-1", 2)
-    assert {each.constraint: each.count for each in decision.constraints} == {"prerequisites": 8, "recency": 0, "exposure": 0}
+    assert (decision.policy_version, decision.size) == ("practice-2", 2)
+    assert {each.constraint: each.count for each in decision.constraints} == {"prerequisites": 8}
     assert sum(each.propensity for each in decision.candidates) == pytest.approx(1.0)
 
 
@@ -104,8 +104,8 @@ async def test_every_audience_gets_its_explanation(scheduler) -> None:
     auditor = await scheduler(
         "ExplainDecision", pb.ExplainDecisionRequest(name=name, audience=pb.AUDIENCE_AUDITOR), "root", "ADMIN"
     )
-    assert "practice-1" in auditor.summary
-    assert len(auditor.items[0].terms) == 4
+    assert "practice-2" in auditor.summary
+    assert len(auditor.items[0].terms) == 6
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,17 @@ async def test_every_audience_gets_its_explanation(scheduler) -> None:
         ({"size": -1}, "size"),
         ({"size": 51}, "size"),
         ({"size": 2**31 - 1}, "size"),
+        ({"mode": 9}, "mode"),
+        ({"goal": pb.Goal(minutes_a_day=20)}, "goal.deadline"),
+        ({"goal": goal(minutes_a_day=0)}, "goal.minutes_a_day"),
+        ({"goal": goal(minutes_a_day=nan)}, "goal.minutes_a_day"),
+        ({"goal": goal(minutes_a_day=1_441)}, "goal.minutes_a_day"),
+        ({"goal": goal(target_mastery=1.0)}, "goal.target_mastery"),
+        ({"goal": goal(target_mastery=nan)}, "goal.target_mastery"),
+        ({"goal": goal(deadline=Timestamp(seconds=10**12))}, "goal.deadline"),
+        ({"goal": goal(skills=["skills/a", "b"])}, "goal.skills[1]"),
+        ({"goal": goal(skills=["skills/a", "skills/none"])}, "goal.skills[1]"),
+        ({"goal": goal(skills=["skills/a"] * 1_001)}, "goal.skills"),
     ],
 )
 async def test_next_items_refuses_a_wrong_field_by_its_name(scheduler, changes: dict[str, object], field: str) -> None:

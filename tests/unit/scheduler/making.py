@@ -1,11 +1,22 @@
 """Makes publications, updates and learners for the scheduler's tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from domain.scheduler.model import DecisionRequest, ProgressUpdate, Publication, PublishedItem, PublishedSkill, SkillMastery
+from domain.scheduler.model import (
+    DecisionRequest,
+    Goal,
+    Mode,
+    ProgressUpdate,
+    Publication,
+    PublishedItem,
+    PublishedSkill,
+    SkillMastery,
+)
+from domain.scheduler.policy import PRACTICE_2, Arm, Policy
 from domain.scheduler.state import LearnerState
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -58,8 +69,22 @@ def learner_with(**mastery: float) -> LearnerState:
     )
 
 
-def request(size: int = 1, decision_id: str = ID, learner: str = "ada", course: str = "sql") -> DecisionRequest:
-    return DecisionRequest(decision_id, learner, course, size)
+def request(
+    size: int = 1,
+    decision_id: str = ID,
+    learner: str = "ada",
+    course: str = "sql",
+    mode: Mode = Mode.PRACTICE,
+    goal: Goal | None = None,
+) -> DecisionRequest:
+    return DecisionRequest(decision_id, learner, course, size, mode, goal)
+
+
+def policy_with(arm: Arm | None = None, **changes: object) -> Policy:
+    """The first policy with other settings, `temperature` and `weights` being those of its arm."""
+    own = arm or PRACTICE_2.arms[0]
+    of_arm = {name: changes.pop(name) for name in ("temperature", "weights") if name in changes}
+    return replace(PRACTICE_2, arms=(replace(own, **of_arm),), **changes)
 
 
 @st.composite

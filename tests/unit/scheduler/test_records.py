@@ -8,16 +8,16 @@ from paideia.scheduler.v1.events_pb2 import DecisionMade
 
 from adapters.scheduler.kafka import decision_in, decision_made, decision_message
 from domain.scheduler.decide import Difficulties, decide
-from domain.scheduler.model import Decision, ProgressUpdate, Publication, PublishedItem, PublishedSkill
-from domain.scheduler.policy import PRACTICE_1
+from domain.scheduler.model import Decision, Goal, Mode, ProgressUpdate, Publication, PublishedItem, PublishedSkill
+from domain.scheduler.policy import PRACTICE_2
 from domain.scheduler.pool import compiled
 from domain.scheduler.state import LearnerState
-from tests.unit.scheduler.making import NOW, histories, publication, publications, request
+from tests.unit.scheduler.making import ID, NOW, histories, publication, publications, request, update
 
 
 def decided(made: Publication, state: LearnerState, size: int) -> Decision:
     pool = compiled(made)
-    return decide(pool, Difficulties.unknown(pool), state, PRACTICE_1, request(size), NOW + timedelta(days=1))
+    return decide(pool, Difficulties.unknown(pool), state, PRACTICE_2, request(size), NOW + timedelta(days=1))
 
 
 @given(publications(), histories(), st.integers(1, 30))
@@ -43,5 +43,16 @@ def test_ids_of_every_length_are_kept(length: int) -> None:
 
 def test_a_record_without_candidates_comes_back() -> None:
     decision = decided(publication(0), LearnerState.new(), 1)
-    # Weights are kept with the terms of candidates: without any there is nothing to weigh.
-    assert decision_in(decision_made("north", decision).payload) == replace(decision, weights=())
+    assert decision_in(decision_made("north", decision).payload) == decision
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_record_of_every_mode_and_with_a_goal_comes_back(mode: Mode) -> None:
+    goal = Goal(NOW + timedelta(days=30), 20.0, 0.9, ("b",))
+    pool = compiled(publication())
+    state = LearnerState.new().after([update(1, correct=False), update(2, "item-3")])
+    decision = decide(
+        pool, Difficulties.unknown(pool), state, PRACTICE_2, request(2, mode=mode, goal=goal), NOW + timedelta(days=1)
+    )
+    assert decision_in(decision_made("north", decision).payload) == decision
+    assert decision_in(decision_made("north", replace(decision, shadow_of=ID)).payload).shadow_of == ID

@@ -5,9 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.scheduler.history_memory import MemoryHistories
 from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, MemoryPublications, MemoryStore
+from domain.scheduler.follow_up import FollowUp
 from domain.scheduler.model import CourseNotPublished, Publication, RequestIdReused
-from domain.scheduler.policy import PRACTICE_1
+from domain.scheduler.policy import PRACTICE_2
+from domain.scheduler.policy_book import FixedPolicies
 from domain.scheduler.pools import ASK_AGAIN, REFRESH, TRUST, Pools
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
 from domain.scheduler.use_cases.next_items import NextItems
@@ -33,12 +36,16 @@ class World:
     now: datetime = NOW
 
     def __post_init__(self) -> None:
+        self.histories = MemoryHistories(self.store)
         self.decisions = self.decisions or MemoryDecisionLog(self.hot)
         recall = Recall(self.store.unit, self.hot)
-        self.pools = Pools(self.store.unit, self.source, self.hot, lambda: self.now)
-        self.next_items = NextItems(self.hot, recall, self.pools, self.decisions, PRACTICE_1, lambda: self.now)
+        self.pools = Pools(self.store.unit, self.source, self.hot, lambda: self.now, self.histories.unit)
+        follow_up = FollowUp(self.decisions, lambda policy, stage: None, lambda policy, error: None)
+        self.next_items = NextItems(
+            self.hot, recall, self.pools, self.decisions, FixedPolicies(PRACTICE_2), follow_up, lambda: self.now
+        )
         self.observe = Observe(self.hot, recall)
-        self.apply = ApplyUpdates(self.store.unit, self.hot)
+        self.apply = ApplyUpdates(self.store.unit, self.hot, self.histories.unit)
         self.renew = RenewPool(self.pools)
 
     def publish(self, made: Publication) -> None:
