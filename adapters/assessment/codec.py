@@ -1,15 +1,18 @@
-"""Items and answers as JSON: every dataclass is an object whose `type` says which, so that reading needs no schema.
+"""Items, answers and what tests are made of as JSON: every dataclass is an object whose `type` says which, so that reading needs no
+schema.
 
 What is written stays: a name in `_TYPES` never changes its meaning, and a new field of a dataclass has a default.
 """
 
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 import orjson
 
 from domain.assessment.model import answers, items
+from domain.assessment.testing import balance, banks, blueprints, norms, sessions
 
 _TYPES: dict[str, type[Any]] = {
     each.__name__: each
@@ -37,9 +40,29 @@ _TYPES: dict[str, type[Any]] = {
         answers.OrderingAnswer,
         answers.MatchingAnswer,
         answers.ClozeAnswer,
+        banks.CalibratedItem,
+        balance.ContentArea,
+        norms.Prior,
+        norms.NormalNorm,
+        norms.TableNorm,
+        blueprints.Randomesque,
+        blueprints.SympsonHetter,
+        blueprints.AdaptiveForm,
+        blueprints.FixedForm,
+        blueprints.Retakes,
+        blueprints.PoolItem,
+        blueprints.Blueprint,
+        sessions.Score,
+        sessions.Selection,
+        sessions.AreaResult,
+        sessions.Result,
     )
 }
 _NAMES = {kind: (name, tuple(each.name for each in fields(kind))) for name, kind in _TYPES.items()}
+# Neither is a dataclass, and both are made of what these attributes say.
+for _kind, _attributes in ((blueprints.Visibility, ("value",)), (timedelta, ("days", "seconds", "microseconds"))):
+    _TYPES[_kind.__name__] = _kind
+    _NAMES[_kind] = (_kind.__name__, _attributes)
 
 
 def encode(value: object) -> str:

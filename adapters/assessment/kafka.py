@@ -26,6 +26,7 @@ def learning_event(response: Response, skills: Sequence[str]) -> events_pb2.Lear
             item_revision=response.item_revision,
             hints_revealed=response.hints_revealed,
             decision=f"decisions/{response.decision}" if response.decision else "",
+            test_session=f"learners/{response.learner}/testSessions/{response.test_session}" if response.test_session else "",
         ),
     )
     if response.response_time is not None:

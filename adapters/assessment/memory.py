@@ -55,13 +55,15 @@ class MemoryResponses(Responses):
     async def find(self, organization: str, response_id: str) -> Response | None:
         return self._tables.responses.get((organization, response_id))
 
-    async def page(self, organization: str, learner: str, request: PageRequest) -> Page[Response]:
+    async def page(self, organization: str, learner: str, request: PageRequest, sealed: bool = True) -> Page[Response]:
         below = place_at(request.after) if request.after else None
         found = sorted(
             (
                 each
                 for (owner, _), each in self._tables.responses.items()
-                if (owner, each.learner) == (organization, learner) and (below is None or each.place < below)
+                if (owner, each.learner) == (organization, learner)
+                and (below is None or each.place < below)
+                and (sealed or not each.sealed)
             ),
             key=lambda each: each.place,
             reverse=True,

@@ -25,11 +25,11 @@ FROM hint_reveals JOIN (SELECT DISTINCT * FROM unnest($2::text[], $3::text[]) AS
 WHERE organization_id = $1 AND response_id IS NULL
 GROUP BY learner_id, item_id
 """
-_KEEP = """
+KEEP_RESPONSES = """
 INSERT INTO responses (organization_id, id, learner_id, course_id, item_id, item_revision, answer, score, correct, feedback,
-  hints_revealed, decision_id, response_time, answer_time, receive_time)
+  hints_revealed, decision_id, response_time, answer_time, receive_time, test_session_id, sealed)
 SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::json[], $8::float8[], $9::boolean[],
-  $10::json[], $11::integer[], $12::text[], $13::interval[], $14::timestamptz[], $15::timestamptz[])
+  $10::json[], $11::integer[], $12::text[], $13::interval[], $14::timestamptz[], $15::timestamptz[], $16::uuid[], $17::boolean[])
 ON CONFLICT DO NOTHING
 RETURNING id::text
 """
@@ -42,15 +42,17 @@ WHERE organization_id = $1 AND hint_reveals.learner_id = kept.learner_id AND hin
 """
 _RESPONSE = """
 SELECT responses.id::text AS id, learner_id, course_id, item_id, item_revision, answer, score, correct, feedback,
-  coalesce(explanation, '') AS explanation, hints_revealed, decision_id, response_time, answer_time, receive_time
+  coalesce(explanation, '') AS explanation, hints_revealed, decision_id, response_time, answer_time, receive_time,
+  test_session_id::text AS test_session_id, sealed
 FROM (SELECT *, item_revision AS revision FROM responses) AS responses
   LEFT JOIN item_revisions USING (organization_id, item_id, revision)
 WHERE organization_id = $1
 """
-_FIND = _RESPONSE + "AND responses.id = $2"
+FIND_RESPONSE = _RESPONSE + "AND responses.id = $2"
 _PAGE = (
     _RESPONSE
     + """AND learner_id = $2 AND (answer_time, responses.id) < (coalesce($3, timestamptz 'infinity'), $4::uuid)
+  AND (NOT sealed OR $6)
 ORDER BY answer_time DESC, responses.id DESC LIMIT $5
 """
 )
@@ -125,7 +127,9 @@ class PostgresResponses(Responses):
                     count = counts.pop((each.response.learner, each.response.item), 0)
                     fresh[each.response.id] = (replace(each.response, hints_revealed=count) if count else each.response, each)
             # By id, so that two processes with the same requests never wait for each other.
-            rows = await unit.connection.fetch(_KEEP, organization, *_columns([fresh[each][0] for each in sorted(fresh)]))
+            rows = await unit.connection.fetch(
+                KEEP_RESPONSES, organization, *columns_of([fresh[each][0] for each in sorted(fresh)])
+            )
             new = {row["id"] for row in rows}
             kept = [each for response_id, each in fresh.items() if response_id in new]
             await self._claim_hints(unit.connection, organization, [response for response, _ in kept])
@@ -153,19 +157,20 @@ class PostgresResponses(Responses):
 
     async def find(self, organization: str, response_id: str) -> Response | None:
         async with AsyncpgUnit(self._pool, organization) as unit:
-            row = await unit.connection.fetchrow(_FIND, organization, response_id)
-        return _response(row) if row else None
+            row = await unit.connection.fetchrow(FIND_RESPONSE, organization, response_id)
+        return response_of(row) if row else None
 
-    async def page(self, organization: str, learner: str, request: PageRequest) -> Page[Response]:
+    async def page(self, organization: str, learner: str, request: PageRequest, sealed: bool = True) -> Page[Response]:
         time, after = place_at(request.after) if request.after else (None, _LAST_ID)
         async with AsyncpgUnit(self._pool, organization) as unit:
-            rows = await unit.connection.fetch(_PAGE, organization, learner, time, after, request.size + 1)
-        found = tuple(map(_response, rows[: request.size]))
+            rows = await unit.connection.fetch(_PAGE, organization, learner, time, after, request.size + 1, sealed)
+        found = tuple(map(response_of, rows[: request.size]))
         last = cursor_at(found[-1].place) if len(rows) > request.size else None
         return Page(found, last)
 
 
-def _columns(responses: Sequence[Response]) -> list[list[object]]:
+def columns_of(responses: Sequence[Response]) -> list[list[object]]:
+    """What KEEP_RESPONSES takes after the organization."""
     return [
         [each.id for each in responses],
         [each.learner for each in responses],
@@ -181,10 +186,12 @@ def _columns(responses: Sequence[Response]) -> list[list[object]]:
         [each.response_time for each in responses],
         [each.answered_at for each in responses],
         [each.received_at for each in responses],
+        [each.test_session or None for each in responses],
+        [each.sealed for each in responses],
     ]
 
 
-def _response(row: asyncpg.Record) -> Response:
+def response_of(row: asyncpg.Record) -> Response:
     return Response(
         id=row["id"],
         learner=row["learner_id"],
@@ -201,6 +208,8 @@ def _response(row: asyncpg.Record) -> Response:
         response_time=row["response_time"],
         answered_at=row["answer_time"],
         received_at=row["receive_time"],
+        test_session=row["test_session_id"] or "",
+        sealed=row["sealed"],
     )
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
 from domain.assessment.model.items import Item
 from domain.assessment.model.responses import Response, RevealedHint
+from domain.assessment.testing.banks import Bank, BankVersion
+from domain.assessment.testing.blueprints import Blueprint
+from domain.assessment.testing.sessions import Session, Taking
 from domain.shared.page import Page, PageRequest
 
 
@@ -66,8 +70,8 @@ class Responses(Protocol):
 
     async def find(self, organization: str, response_id: str) -> Response | None: ...
 
-    async def page(self, organization: str, learner: str, request: PageRequest) -> Page[Response]:
-        """A learner's responses, newest first."""
+    async def page(self, organization: str, learner: str, request: PageRequest, sealed: bool = True) -> Page[Response]:
+        """A learner's responses, newest first; with the sealed ones or without."""
         ...
 
 
@@ -109,3 +113,118 @@ class AttemptListener(Protocol):
     async def hear(self, organization: str, response: Response, skills: Sequence[str]) -> None:
         """Best effort within about a second; never raises. The log tells them again, so nothing is lost."""
         ...
+
+
+class Banks(Protocol):
+    """Calibrated item banks, within one unit."""
+
+    async def add(self, version: BankVersion, request_id: str) -> BankVersion:
+        """Keeps a version and returns it, or the one that has this content already. Raises RequestIdReused if another version was
+        published with the request id."""
+        ...
+
+    async def get(self, bank: str, version: str) -> BankVersion:
+        """Returns a version with its items. Raises BankVersionNotFound."""
+        ...
+
+    async def versions(self, bank: str, request: PageRequest) -> Page[BankVersion]:
+        """A bank's versions without their items, newest first."""
+        ...
+
+    async def find(self, bank: str) -> Bank | None: ...
+
+    async def page(self, request: PageRequest) -> Page[Bank]:
+        """Banks by id."""
+        ...
+
+
+class Blueprints(Protocol):
+    """Test blueprints, within one unit."""
+
+    async def add(self, blueprint: Blueprint, request_id: str) -> None:
+        """Raises BlueprintExists if the id is taken, RequestIdReused if another blueprint was created with the request id."""
+        ...
+
+    async def created_by(self, request_id: str) -> Blueprint | None:
+        """The blueprint that this request created."""
+        ...
+
+    async def get(self, blueprint: str) -> Blueprint:
+        """Raises BlueprintNotFound."""
+        ...
+
+    async def page(self, request: PageRequest) -> Page[Blueprint]:
+        """Blueprints by id, without their pools."""
+        ...
+
+    async def retired_at(self, blueprint: str) -> datetime | None:
+        """When the blueprint was retired; None while it is in use."""
+        ...
+
+    async def retire(self, blueprint: str, now: datetime) -> None:
+        """Keeps the first moment when told twice."""
+        ...
+
+
+class Sessions(Protocol):
+    """Test sessions, within one unit."""
+
+    async def lock(self, learner: str, blueprint: str) -> None:
+        """Makes others who start this test for this learner wait for the end of the unit."""
+        ...
+
+    async def find(self, session: str) -> Session | None:
+        """Others who find the session wait for the end of the unit."""
+        ...
+
+    async def takings(self, learner: str, blueprint: str) -> tuple[Taking, ...]:
+        """The learner's sessions of this test."""
+        ...
+
+    async def save(self, session: Session) -> None:
+        """Keeps a session, new or changed. Of the steps that were kept before, only the last can have changed."""
+        ...
+
+    async def page(self, learner: str, request: PageRequest) -> Page[Session]:
+        """A learner's sessions without their steps, newest first."""
+        ...
+
+
+class SessionAnswers(Protocol):
+    """The responses of tests, within one unit."""
+
+    async def add(self, response: Response, skills: Sequence[str]) -> None:
+        """Keeps a response and publishes its attempt. Raises RequestIdReused if its id is taken."""
+        ...
+
+    async def find(self, response_id: str) -> Response | None: ...
+
+    async def unseal(self, session: str) -> None:
+        """Lets the learner see the responses of a session."""
+        ...
+
+
+class PinnedItems(Protocol):
+    """Items by revision, within one unit."""
+
+    async def get(self, item: str, revision: int) -> Item:
+        """Returns a revision that was held once. Raises ItemNotPublished if it never was."""
+        ...
+
+
+class SittingUnit(Protocol):
+    """One transaction over everything that tests need; leaving it without commit() undoes it."""
+
+    banks: Banks
+    blueprints: Blueprints
+    sessions: Sessions
+    answers: SessionAnswers
+    items: PinnedItems
+
+    async def commit(self) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

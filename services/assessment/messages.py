@@ -106,6 +106,7 @@ def response_message(response: Response) -> pb.Response:
         decision=f"decisions/{response.decision}" if response.decision else "",
         response_time=None if response.response_time is None else duration(response.response_time),
         answer_time=timestamp(response.answered_at),
+        test_session=f"learners/{response.learner}/testSessions/{response.test_session}" if response.test_session else "",
     )
 
 

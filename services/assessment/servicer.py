@@ -5,7 +5,6 @@ from typing import Any
 
 import grpc
 from paideia.assessment.v1 import assessment_service_pb2 as pb
-from paideia.assessment.v1.assessment_service_pb2_grpc import AssessmentServiceServicer
 from paideia.catalog.v1 import item_pb2
 
 from domain.assessment.model.items import Item
@@ -17,6 +16,7 @@ from domain.assessment.use_cases.reveal_hint import RevealHint
 from domain.assessment.use_cases.submit_response import SubmitResponse
 from domain.shared.ids import canonical_uuid
 from services.assessment.messages import hint_message, response_message, submission_from, view_message
+from services.assessment.testing_servicer import SittingServicer, SittingUseCases
 from services.shared.call import caller
 from services.shared.names import id_in, ids_in
 from services.shared.paging import next_token, page_request
@@ -24,7 +24,7 @@ from services.shared.paging import next_token, page_request
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class AssessmentServicer(AssessmentServiceServicer):
+class AssessmentServicer(SittingServicer):
     def __init__(
         self,
         get_item_view: GetItemView,
@@ -34,8 +34,10 @@ class AssessmentServicer(AssessmentServiceServicer):
         list_responses: ListResponses,
         check_items: CheckItems,
         item_from: Callable[[item_pb2.Item], Item],
+        sittings: SittingUseCases,
     ) -> None:
         """`item_from` reads an item as the catalog's contract writes it."""
+        super().__init__(sittings)
         self._get_item_view = get_item_view
         self._reveal_hint = reveal_hint
         self._submit_response = submit_response

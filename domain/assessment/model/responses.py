@@ -44,6 +44,7 @@ class Submission:
     decision: str = ""
     response_time: timedelta | None = None
     answered_at: datetime | None = None
+    test_session: str = ""
 
     def check_times(self, now: datetime) -> None:
         """Raises InvalidInput if the learner cannot have answered then, or taken so long."""
@@ -58,7 +59,8 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A graded answer, kept for ever. `received_at` equals `answered_at` when the submission told no time."""
+    """A graded answer, kept for ever. `received_at` equals `answered_at` when the submission told no time. `test_session` is the id of
+    the test it was given in, if any; while it is `sealed`, its learner must not see it."""
 
     id: str
     learner: str
@@ -75,6 +77,8 @@ class Response:
     response_time: timedelta | None
     answered_at: datetime
     received_at: datetime
+    test_session: str = ""
+    sealed: bool = False
 
     @classmethod
     def to(cls, submission: Submission, answer: Answer, item: Item, grade: Grade, now: datetime) -> "Response":
@@ -95,6 +99,8 @@ class Response:
             response_time=submission.response_time,
             answered_at=submission.answered_at or now,
             received_at=now,
+            test_session=submission.test_session,
+            sealed=bool(submission.test_session),
         )
 
     @property
@@ -105,7 +111,7 @@ class Response:
     def repeated_by(self, submission: Submission) -> "Response":
         """Returns this response to a repeat of its submission, or raises RequestIdReused if the submission is another one."""
         told = None if self.answered_at == self.received_at else self.answered_at
-        mine = (self.learner, self.course, self.item, self.answer, self.decision, self.response_time, told)
+        mine = (self.learner, self.course, self.item, self.answer, self.decision, self.response_time, told, self.test_session)
         theirs = (
             submission.learner,
             submission.course,
@@ -114,6 +120,7 @@ class Response:
             submission.decision,
             submission.response_time,
             submission.answered_at,
+            submission.test_session,
         )
         if mine != theirs:
             raise RequestIdReused(f"request_id {self.id} was used for another response")
@@ -135,7 +142,8 @@ def place_at(cursor: tuple[str, ...]) -> Place:
         moment = datetime.fromisoformat(time)
         if moment.tzinfo is None:
             raise ValueError
-    except ValueError:
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput.of("page_token", "must be the next_page_token of the page before, unchanged") from None
     return moment, canonical_uuid(response_id, "page_token")
 

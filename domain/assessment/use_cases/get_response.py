@@ -13,6 +13,7 @@ class GetResponse:
 
     async def __call__(self, caller: Caller, learner: str, response_id: str) -> Response:
         response = await self.responses.find(caller.organization, response_id)
-        if response is None or response.learner != learner:
+        hidden = response is not None and response.sealed and not caller.may_see_others()
+        if response is None or response.learner != learner or hidden:
             raise ResponseNotFound(f"learner {learner} has no response {response_id}")
         return response

@@ -1,4 +1,4 @@
-"""Lists a learner's responses, newest first."""
+"""Lists a learner's responses, newest first; learners do not see what is sealed."""
 
 from dataclasses import dataclass
 
@@ -13,4 +13,4 @@ class ListResponses:
     responses: Responses
 
     async def __call__(self, caller: Caller, learner: str, request: PageRequest) -> Page[Response]:
-        return await self.responses.page(caller.organization, learner, request)
+        return await self.responses.page(caller.organization, learner, request, sealed=caller.may_see_others())

@@ -11,7 +11,11 @@ from paideia.ingestion.v1 import events_pb2
 from adapters.assessment.kafka import learning_event
 from adapters.assessment.memory import MemoryHeldItems, MemoryHintUnit, MemoryResponses, MemoryTables
 from adapters.assessment.postgres import PostgresHeldItems, PostgresHintUnit, PostgresResponses
-from domain.assessment.ports import HeldItems, HintUnit, Responses
+from adapters.assessment.testing_memory import MemorySittingUnit, SittingTables
+from adapters.assessment.testing_postgres import PostgresSittingUnit
+from domain.assessment.ports import HeldItems, HintUnit, Responses, SittingUnit
+from tests.unit.assessment.fakes import FakeListener
+from tests.unit.assessment.sittings import Examination
 
 
 @dataclass
@@ -25,6 +29,7 @@ class Store:
     """The attempts that an organization's responses have published, in order."""
     another: Callable[[], Responses]
     """As another process would have it."""
+    new_sitting: Callable[[str], SittingUnit]
     north: str = field(default_factory=lambda: f"n{uuid4().hex}")
     south: str = field(default_factory=lambda: f"s{uuid4().hex}")
 
@@ -33,6 +38,7 @@ class Store:
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
         tables = MemoryTables()
+        sittings = SittingTables(tables)
 
         async def remembered(organization: str) -> list[events_pb2.LearningEvent]:
             return [learning_event(response, skills) for owner, response, skills in tables.attempts if owner == organization]
@@ -43,6 +49,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
             MemoryHeldItems(tables),
             remembered,
             lambda: MemoryResponses(tables),
+            lambda organization: MemorySittingUnit(sittings, organization),
         )
         return
     postgres = request.getfixturevalue("postgres")
@@ -64,5 +71,14 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         PostgresHeldItems(pool),
         published,
         lambda: PostgresResponses(pool),
+        lambda organization: PostgresSittingUnit(pool, organization),
     )
     await pool.close()
+
+
+@pytest.fixture
+def exam(store: Store) -> Examination:
+    """Tests over either store; the course `exam` of north has 30 items."""
+    examination = Examination(store.new_sitting, store.held, FakeListener())
+    examination.publish(store.north)
+    return examination
