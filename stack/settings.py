@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from stack.home import Home
 
-DEFAULT_PROCESSES = "identity,catalog;assessment;progress;scheduler;ingestion"
+DEFAULT_PROCESSES = "identity,catalog,paths;assessment;progress;scheduler;ingestion"
 _MOST_PROCESSES = 20
 
 
@@ -60,6 +61,8 @@ class StackSettings:
         if home.settings.exists():
             stored = json.loads(home.settings.read_text())
             values |= {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
+            if "processes" in values:
+                values["processes"] = _completed(values["processes"])
         for field in fields(cls):
             name = f"PAIDEIA_{field.name.upper()}"
             if environment.get(name):
@@ -90,6 +93,13 @@ class StackSettings:
         if not everything or len(everything) != len(set(everything)) or any(group.replicas < 1 for group in groups):
             raise WrongSetting(f"PAIDEIA_PROCESSES is {self.processes!r}: name each context once")
         return tuple(groups)
+
+
+def _completed(processes: str) -> str:
+    """The processes of an earlier start with those contexts that came with a newer version, in a process of their own."""
+    served = {name.strip() for group in processes.split(";") for name in group.partition("*")[0].split(",")}
+    new = [name for name in re.split("[,;]", DEFAULT_PROCESSES) if name not in served]
+    return f"{processes};{','.join(new)}" if new else processes
 
 
 @dataclass(frozen=True, slots=True)

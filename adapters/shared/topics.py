@@ -16,6 +16,7 @@ TOPICS = (
     "progress.updates",
     "scheduler.decisions",
     "catalog.changes",
+    "paths.changes",
     "identity.events",
 )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from domain.ingestion.clock import LEEWAY
 from domain.ingestion.rules import Fault, fault_of
 from domain.ingestion.shape import LearningEvent
 
@@ -12,9 +13,6 @@ Event = TypeVar("Event", bound=LearningEvent)
 
 MOST_EVENTS = 10_000
 """In one batch."""
-
-LEEWAY = timedelta(minutes=5)
-"""How far a client's clock may be ahead of ours."""
 
 _LONGEST_ID_TOLD = 128
 
@@ -31,10 +29,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How many events of a batch the log has, and those that were refused."""
+    """How many events of a batch the log has, those that were refused, and what was added to their times for the client's clock."""
 
     accepted: int
     refused: Sequence[Refusal]
+    clock_correction: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)

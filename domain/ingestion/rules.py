@@ -17,6 +17,8 @@ LONGEST_SESSION = 128
 LONGEST_ADDRESS = 2_000
 LONGEST_SPAN = 24 * 3600
 """In seconds."""
+LARGEST = 64 * 1024
+"""In bytes, encoded: several times the largest event that obeys all other rules. Only fields that we do not know can make it larger."""
 
 _LONGEST_NAME = 160
 _NAMES_REMEMBERED = 65_536
@@ -99,7 +101,9 @@ def fault_of(event: LearningEvent, latest: float) -> Fault | None:
     kind = event.WhichOneof("payload")
     if kind is None:
         return Fault("payload", "must be one of attempt, session, page_view, media, hint")
-    return _PAYLOAD_RULES[kind](getattr(event, kind))
+    if fault := _PAYLOAD_RULES[kind](getattr(event, kind)):
+        return fault
+    return Fault("event", f"must be at most {LARGEST:,} bytes") if event.ByteSize() > LARGEST else None
 
 
 def _unnamed(field: str, form: str) -> Fault:
@@ -152,6 +156,8 @@ def _attempt_fault(attempt: Attempt) -> Fault | None:
         return Fault("attempt.hints_revealed", f"must be from 0 to {MOST_HINTS}")
     if (decision := attempt.decision) and not (decision.startswith("decisions/") and _UUID(decision, 10)):
         return Fault("attempt.decision", "must be decisions/{UUID}, or empty")
+    if attempt.test_session:
+        return Fault("attempt.test_session", "must be empty: answer in the test session itself")
     if attempt.HasField("response_time"):
         return _span_fault("attempt.response_time", attempt.response_time)
     return None

@@ -19,6 +19,7 @@ _SCALARS: dict[int, Json] = {
     FieldDescriptorProto.TYPE_FLOAT: {"type": "number", "format": "float"},
     FieldDescriptorProto.TYPE_INT64: {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"},
     FieldDescriptorProto.TYPE_UINT64: {"type": "string", "format": "uint64", "pattern": "^[0-9]+$"},
+    FieldDescriptorProto.TYPE_FIXED64: {"type": "string", "format": "uint64", "pattern": "^[0-9]+$"},
     FieldDescriptorProto.TYPE_INT32: {"type": "integer", "format": "int32"},
     FieldDescriptorProto.TYPE_UINT32: {"type": "integer", "format": "int64", "minimum": 0},
     FieldDescriptorProto.TYPE_BOOL: {"type": "boolean"},
@@ -33,6 +34,7 @@ _WELL_KNOWN: dict[str, Json] = {
         "description": "Field paths, comma-separated.",
         "examples": ["title,description"],
     },
+    "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
 }
 
 

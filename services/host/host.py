@@ -30,7 +30,7 @@ from services.shared.tokens import TokenVerifier
 
 log = structlog.get_logger()
 
-CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "ingestion")
+CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion")
 _CHECK_SECONDS = 2.0
 _LARGEST_REQUEST = 8 * 1024 * 1024
 

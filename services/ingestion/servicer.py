@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.ingestion.v1 import ingestion_service_pb2_grpc
 from paideia.ingestion.v1.events_pb2 import LearningEvent
 from paideia.ingestion.v1.ingestion_service_pb2 import (
@@ -15,7 +16,7 @@ from paideia.ingestion.v1.ingestion_service_pb2 import (
 )
 
 from domain.ingestion.use_cases.ingest_events import IngestEvents
-from services.ingestion.messages import refused_messages
+from services.ingestion.messages import correction_message, refused_messages
 from services.shared.call import caller
 
 MOST_AHEAD = 16
@@ -32,8 +33,12 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
     async def IngestEvents(
         self, request: IngestEventsRequest, context: grpc.aio.ServicerContext[IngestEventsRequest, IngestEventsResponse]
     ) -> IngestEventsResponse:
-        receipt = await self._ingest(caller(context), request.events)
-        return IngestEventsResponse(accepted=receipt.accepted, refused=refused_messages(receipt.refused))
+        receipt = await self._ingest(caller(context), request.events, _client_time(request))
+        return IngestEventsResponse(
+            accepted=receipt.accepted,
+            refused=refused_messages(receipt.refused),
+            clock_correction=correction_message(receipt.clock_correction),
+        )
 
     async def StreamEvents(
         self,
@@ -43,13 +48,20 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         who = caller(context)
 
         async def answer(request: StreamEventsRequest) -> StreamEventsResponse:
-            receipt = await self._ingest(who, request.events)
+            receipt = await self._ingest(who, request.events, _client_time(request))
             return StreamEventsResponse(
-                number=request.number, accepted=receipt.accepted, refused=refused_messages(receipt.refused)
+                number=request.number,
+                accepted=receipt.accepted,
+                refused=refused_messages(receipt.refused),
+                clock_correction=correction_message(receipt.clock_correction),
             )
 
         async for each in answered_in_order(request_iterator, answer, MOST_AHEAD):
             yield each
+
+
+def _client_time(request: IngestEventsRequest | StreamEventsRequest) -> Timestamp | None:
+    return request.client_time if request.HasField("client_time") else None
 
 
 async def answered_in_order(

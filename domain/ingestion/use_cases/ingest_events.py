@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Generic
 
+from domain.ingestion.clock import correct, correction
 from domain.ingestion.model import MOST_EVENTS, Event, Receipt, judge
 from domain.ingestion.ports import EventLog
+from domain.ingestion.shape import Span
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
 from domain.shared.errors import InvalidInput
@@ -21,10 +24,15 @@ class IngestEvents(Generic[Event]):
     log: EventLog[Event]
     clock: Clock
 
-    async def __call__(self, caller: Caller, events: Sequence[Event]) -> Receipt:
+    async def __call__(self, caller: Caller, events: Sequence[Event], client_time: Span | None = None) -> Receipt:
+        """`client_time` is what the client's clock showed when it sent them, if it tells."""
         if not 1 <= len(events) <= MOST_EVENTS:
             raise InvalidInput.of("events", f"must be 1 to {MOST_EVENTS:,} events, not {len(events):,}")
-        judged = judge(events, self.clock(), None if caller.may_see_others() else f"learners/{caller.user}")
+        now = self.clock()
+        moved = correction(client_time, now) if client_time is not None else timedelta()
+        if moved:
+            correct(events, moved)
+        judged = judge(events, now, None if caller.may_see_others() else f"learners/{caller.user}")
         if judged.fit:
             await self.log.append(caller.organization, judged.fit)
-        return Receipt(len(judged.fit) + judged.repeated, judged.refused)
+        return Receipt(len(judged.fit) + judged.repeated, judged.refused, moved)

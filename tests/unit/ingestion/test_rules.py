@@ -87,6 +87,7 @@ def test_a_good_attempt_has_no_fault(attempt: Attempt) -> None:
         (setting("attempt.response_time.nanos", -1), "attempt.response_time"),
         (lambda event: event.attempt.response_time.FromTimedelta(timedelta(hours=24, microseconds=1)), "attempt.response_time"),
         (setting("attempt.decision", "decisions/x"), "attempt.decision"),
+        (setting("attempt.test_session", f"learners/ada/testSessions/{uuid4()}"), "attempt.test_session"),
         (setting("attempt.decision", f"policies/{uuid4()}"), "attempt.decision"),
         (setting("session.phase", 1), "session.session"),
         (setting("session.session", "s"), "session.phase"),
