@@ -40,6 +40,7 @@ generate: proto ## write the Envoy configurations, the OpenAPI document and the 
 check: proto ## lint, format, types, import contracts, protos, generated files, Envoy configuration
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

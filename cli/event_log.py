@@ -3,11 +3,13 @@
 import importlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from google.protobuf import descriptor_pool, json_format, message_factory
 
 DEAD_LETTERS = ".dlq"
@@ -56,6 +58,25 @@ class Entry:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a consumer group is behind on one partition: it has handled what is before `handled`; `end` is after the newest message.
+
+    `waits_since` is when the oldest unhandled message was sent, None when there is none.
+    """
+
+    group: str
+    topic: str
+    partition: int
+    handled: int
+    end: int
+    waits_since: datetime | None
+
+    @property
+    def messages(self) -> int:
+        return max(0, self.end - self.handled)
+
+
 def dead_letters_of(topic: str) -> str:
     """Returns the dead-letter topic of a topic; that of a dead-letter topic is itself."""
     return topic if topic.endswith(DEAD_LETTERS) else f"{topic}{DEAD_LETTERS}"
@@ -71,6 +92,7 @@ class EventLog:
             "error_cb": lambda error: None,
             "log_level": 0,
         }
+        self._admin = AdminClient(self._settings)
         self._consumer = Consumer(
             self._settings
             | {
@@ -101,6 +123,84 @@ class EventLog:
                 self._consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=_SECONDS, cached=False)
                 for each in range(partitions)
             ]
+
+    def groups(self) -> list[str]:
+        """Returns the names of the consumer groups."""
+        with _told("the consumer groups cannot be listed"):
+            found = self._admin.list_consumer_groups(request_timeout=_SECONDS).result(_SECONDS)
+        return sorted(each.group_id for each in found.valid if each.group_id != _REPLAY_GROUP)
+
+    def is_working(self, group: str) -> bool:
+        """Returns whether the group has members at the moment."""
+        with _told(f"the group {group} cannot be looked at"):
+            described = self._admin.describe_consumer_groups([group], request_timeout=_SECONDS)[group].result(_SECONDS)
+        return described.state not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD, ConsumerGroupState.UNKNOWN)
+
+    def lags(self, group: str, topics: Iterable[str]) -> list[Lag]:
+        """Returns how far the group is behind, for every partition of the topics of which it has handled something."""
+        places = [TopicPartition(topic, each) for topic in topics for each in range(len(self.extent(topic)))]
+        if not places:
+            return []
+        with self._as_member_of(group) as member, _told(f"what {group} has handled cannot be read"):
+            handled = {(at.topic, at.partition): at.offset for at in member.committed(places, timeout=_SECONDS) if at.offset >= 0}
+        unread = (
+            list(self._read([TopicPartition(*at, offset) for at, offset in handled.items()], follow=False)) if handled else []
+        )
+        lags = []
+        for (topic, partition), offset in handled.items():
+            ahead = [each for each in unread if (each.topic, each.partition) == (topic, partition) and each.offset >= offset]
+            end = ahead[-1].offset + 1 if ahead else offset
+            lags.append(Lag(group, topic, partition, offset, end, ahead[0].sent_at if ahead else None))
+        return lags
+
+    def places_at(self, topic: str, moment: datetime | None) -> list[tuple[int, int]]:
+        """Returns, of each partition, the offset of the first message sent at or after a moment, and the one after the last message.
+
+        Without a moment, the first offset there is.
+        """
+        extent = self.extent(topic)
+        ends = self._ends(topic, extent)
+        if moment is None:
+            return [(low, end) for (low, _), end in zip(extent, ends, strict=True)]
+        milliseconds = int(moment.timestamp() * 1000)
+        with _told(f"the place of a moment in {topic} cannot be found"):
+            found = self._consumer.offsets_for_times(
+                [TopicPartition(topic, each, milliseconds) for each in range(len(extent))], timeout=_SECONDS
+            )
+        return [
+            (each.offset if self._is_since(topic, each, moment, end) else end, end) for each, end in zip(found, ends, strict=True)
+        ]
+
+    def move(self, group: str, topic: str, offsets: list[int]) -> None:
+        """Has the group go on from these offsets, one for each partition. Raises LogFailed while the group is working."""
+        places = [TopicPartition(topic, partition, offset) for partition, offset in enumerate(offsets)]
+        with self._as_member_of(group) as member, _told(f"the group {group} cannot be moved; it must not be working"):
+            member.commit(offsets=places, asynchronous=False)
+
+    def _ends(self, topic: str, extent: list[tuple[int, int]]) -> list[int]:
+        """Returns the offset after the last message of each partition, found by reading: the end that is told may lag by a batch."""
+        ends = [high for _, high in extent]
+        for each in self._read(
+            [TopicPartition(topic, at, max(low, high - 1)) for at, (low, high) in enumerate(extent)], follow=False
+        ):
+            ends[each.partition] = max(ends[each.partition], each.offset + 1)
+        return ends
+
+    def _is_since(self, topic: str, place: TopicPartition, moment: datetime, end: int) -> bool:
+        # Some brokers answer offset 0 when there is no such message.
+        if not 0 <= place.offset < end:
+            return False
+        first = next(self._read([TopicPartition(topic, place.partition, place.offset)], follow=False), None)
+        return first is not None and first.sent_at >= moment
+
+    @contextmanager
+    def _as_member_of(self, group: str) -> Iterator[Consumer]:
+        """Yields a client that asks and commits in the group's name without joining it."""
+        consumer = Consumer(self._settings | {"group.id": group, "enable.auto.commit": False})
+        try:
+            yield consumer
+        finally:
+            consumer.close()
 
     def read(self, *topics: str, last: int | None = None, follow: bool = False) -> Iterator[Entry]:
         """Yields the messages of topics, each partition in order: all, or from about the `last` ones of each partition on."""
@@ -195,5 +295,7 @@ class _told:  # noqa: N801  # reads as a word of the sentence it stands in
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise LogFailed(f"{self._what}: the broker does not answer") from error
         if isinstance(error, KafkaException):
             raise LogFailed(f"{self._what}: {error.args[0].str() if error.args else error}") from error

@@ -1,9 +1,10 @@
-"""`paideia events topics | tail | dlq list | dlq show | dlq replay`: the log of events and its dead letters."""
+"""`paideia events topics | tail | lag | replay | dlq list | dlq show | dlq replay`: the log of events, its consumers, its dead letters."""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -32,12 +33,15 @@ FAILED, WRONG = 1, 2
 
 
 def register(app: typer.Typer) -> None:
-    events = typer.Typer(no_args_is_help=True, help="The log of events: its topics, what passes, and what could not be handled.")
-    for command in (topics, tail):
+    events = typer.Typer(
+        no_args_is_help=True,
+        help="The log of events: its topics, what passes, how far its consumers are, and what they could not handle.",
+    )
+    for command in (topics, tail, lag, replay):
         events.command()(command)
     letters = typer.Typer(
         no_args_is_help=True,
-        help="Dead letters: events that a consumer failed to handle five times. See why, mend the cause, and replay them.",
+        help="Dead letters: events that a consumer failed to handle, or whose type it does not know. See why, mend the cause, replay them.",
     )
     letters.command("list")(list_letters)
     letters.command("show")(show_letter)
@@ -80,6 +84,84 @@ def tail(
                 print(f"{each.sent_at:%Y-%m-%d %H:%M:%S} {each.partition}/{each.offset} {each.key} {_short(each)}", flush=True)
 
 
+def lag(
+    group: Annotated[str, typer.Argument(help="Such as progress; all consumer groups if left out.")] = "",
+    home: HomeOption = None,
+    bootstrap: BootstrapOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far each consumer group is behind, and since when its oldest unhandled event waits."""
+    with _log(home, bootstrap, as_json) as log:
+        names = [each for each in log.topics() if not each.endswith(DEAD_LETTERS)]
+        known = log.groups()
+        if group and group not in known:
+            _fail(f"there is no consumer group {group}; there are: {', '.join(known) or 'none'}", as_json)
+        found = [each for name in ([group] if group else known) for each in log.lags(name, names)]
+        working = {name: log.is_working(name) for name in {each.group for each in found}}
+    rows = [
+        {
+            "group": each.group,
+            "working": working[each.group],
+            "topic": each.topic,
+            "partition": each.partition,
+            "handled": each.handled,
+            "end": each.end,
+            "lag": each.messages,
+            "waits_since": each.waits_since.isoformat() if each.waits_since else "",
+        }
+        for each in found
+    ]
+    if as_json:
+        _print_json({"lags": rows})
+    elif not rows:
+        print("no consumer group has handled anything yet")
+    else:
+        _print_table(tuple(rows[0]), [tuple(each.values()) for each in rows])
+
+
+def replay(
+    topic: TopicArgument,
+    group: Annotated[str, typer.Option("--group", "-g", help="The consumer group that is to handle the events again.")],
+    since: Annotated[
+        str, typer.Option("--from", help="A moment, such as 2026-09-01T08:00:00Z (UTC unless it says), or `beginning`.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would come again.")] = False,
+    home: HomeOption = None,
+    bootstrap: BootstrapOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Have a consumer group handle a topic again, from a moment on. Its processes must be stopped meanwhile.
+
+    An event that the group has counted is not counted again: this is for a consumer that begins with an empty store, or has lost a part.
+    """
+    moment = _moment(since, as_json)
+    with _log(home, bootstrap, as_json) as log:
+        if not dry_run and log.is_working(group):
+            _fail(f"the group {group} is working: stop its processes first", as_json)
+        places = log.places_at(topic, moment)
+        if not dry_run:
+            log.move(group, topic, [start for start, _ in places])
+    count = sum(end - start for start, end in places)
+    if as_json:
+        partitions = [{"partition": number, "from": start, "end": end} for number, (start, end) in enumerate(places)]
+        _print_json({"topic": topic, "group": group, "events": count, "moved": not dry_run, "partitions": partitions})
+    else:
+        print(f"{group} {'would handle' if dry_run else 'will handle'} {count} events of {topic} again")
+
+
+def _moment(text: str, as_json: bool) -> datetime | None:
+    if text == "beginning":
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        _fail(f"--from must be a moment such as 2026-09-01T08:00:00Z, or `beginning`, not {text!r}", as_json, WRONG)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment > datetime.now(UTC):
+        _fail("--from must not be in the future", as_json, WRONG)
+    return moment
+
+
 def list_letters(
     topic: Annotated[str, typer.Argument(help="Such as user.attempts; all topics if left out.")] = "",
     home: HomeOption = None,
@@ -96,7 +178,7 @@ def list_letters(
     elif not letters:
         print("no dead letters")
     else:
-        columns = ("topic", "offset", "event", "key", "consumer", "error", "replayed")
+        columns = ("topic", "offset", "event", "key", "consumer", "reason", "error", "replayed")
         _print_table(columns, [tuple(each[column] for column in columns) for each in letters])
 
 
@@ -166,6 +248,7 @@ def _letter(entry: Entry, replayed: bool) -> dict[str, Any]:
         "event": entry.headers.get("ce_id", ""),
         "key": entry.key,
         "consumer": entry.headers.get("dlq_group", ""),
+        "reason": entry.headers.get("dlq_reason", "POISON"),
         "error": entry.headers.get("dlq_error", ""),
         "time": entry.headers.get("dlq_time", ""),
         "replayed": replayed,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from paideia.ingestion.v1 import events_pb2
 
+from domain.assessment.model.answers import ChoiceAnswer
 from domain.assessment.model.responses import Response
 from domain.shared.events import EventEnvelope
 
@@ -12,7 +13,7 @@ TYPE = "paideia.ingestion.v1.LearningEvent"
 
 
 def learning_event(response: Response, skills: Sequence[str]) -> events_pb2.LearningEvent:
-    """The response as the attempt that progress counts; it carries neither the answer nor anything of the key."""
+    """The response as the attempt that progress counts; of the answer it carries what was picked among choices, of the key nothing."""
     event = events_pb2.LearningEvent(
         id=response.id,
         learner=f"learners/{response.learner}",
@@ -25,6 +26,7 @@ def learning_event(response: Response, skills: Sequence[str]) -> events_pb2.Lear
             correct=response.correct,
             item_revision=response.item_revision,
             hints_revealed=response.hints_revealed,
+            choices=response.answer.chosen if isinstance(response.answer, ChoiceAnswer) else (),
             decision=f"decisions/{response.decision}" if response.decision else "",
             test_session=f"learners/{response.learner}/testSessions/{response.test_session}" if response.test_session else "",
         ),

@@ -5,7 +5,8 @@ millisecond while something is under way. (A thread that waits for them would fi
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
 from time import monotonic
 
@@ -29,6 +30,10 @@ _ANY_PARTITION = -1
 _NOW = 0
 _BUFFERED_MESSAGES = 100_000
 _BUFFERED_KILOBYTES = 128 * 1024
+# Calls that wait for their turn hold their records in memory, beside the buffer: more of them are refused.
+_MOST_WAITING = 256
+# Errors that say something about one message, and nothing about the broker.
+_OF_THE_MESSAGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD)
 
 produced = Counter("paideia_log_produced_total", "Messages by what became of them", ["outcome"])
 _acknowledged, _failed = produced.labels("acknowledged"), produced.labels("failed")
@@ -176,6 +181,10 @@ class KafkaProducer:
                 "retry.backoff.max.ms": 500,
                 "reconnect.backoff.ms": 100,
                 "reconnect.backoff.max.ms": 1_000,
+                # A network that swallows everything is noticed within this, not after the default minute.
+                "socket.timeout.ms": 10_000,
+                "socket.connection.setup.timeout.ms": 5_000,
+                "socket.keepalive.enable": True,
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "queue.buffering.max.messages": _BUFFERED_MESSAGES,
                 "queue.buffering.max.kbytes": _BUFFERED_KILOBYTES,
@@ -187,6 +196,7 @@ class KafkaProducer:
         )
         self._breaker = CircuitBreaker(pause_after_failure)
         self._order = asyncio.Lock()
+        self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._under_way = False
         self._closed = False
@@ -199,7 +209,9 @@ class KafkaProducer:
         """Returns when the log has all records; two calls' records never mix. Raises Unavailable."""
         done: asyncio.Future[KafkaError | None] = asyncio.get_running_loop().create_future()
         batch = _Batch(done)
-        async with self._order:
+        if self._waiting >= _MOST_WAITING:
+            raise LogUnavailable("the event log is too slow for what it is sent")
+        async with self._turn():
             if wait := self._breaker.remaining():
                 raise LogUnavailable("the event log is away", wait)
             count = 0
@@ -214,11 +226,25 @@ class KafkaProducer:
                 self._poll_soon()
         error = await done
         if error is not None:
-            self._breaker.failed()
+            if error.code() not in _OF_THE_MESSAGE:
+                self._breaker.failed()
             _failed.inc(count)
             raise LogUnavailable(f"the event log did not take everything: {error.str()}")
         self._breaker.succeeded()
         _acknowledged.inc(count)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Waits until no other call is handing over its records."""
+        self._waiting += 1
+        try:
+            await self._order.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._order.release()
 
     async def _take(self, record: Record, batch: _Batch) -> None:
         """Puts a record into the buffer, waiting for room when it is full."""

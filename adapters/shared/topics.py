@@ -1,7 +1,7 @@
-"""The topics of the log, and their creation."""
+"""The topics of the log, what each carries, and their creation."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -9,21 +9,33 @@ from confluent_kafka.cimpl import NewTopic
 
 from domain.shared.errors import Unavailable
 
-TOPICS = (
-    "user.attempts",
-    "user.sessions",
-    "learning.events",
-    "progress.updates",
-    "scheduler.decisions",
-    "catalog.changes",
-    "paths.changes",
-    "identity.events",
-)
+TYPES: Mapping[str, frozenset[str]] = {
+    "user.attempts": frozenset({"paideia.ingestion.v1.LearningEvent"}),
+    "user.sessions": frozenset({"paideia.ingestion.v1.LearningEvent"}),
+    "learning.events": frozenset({"paideia.ingestion.v1.LearningEvent"}),
+    "progress.updates": frozenset({"paideia.progress.v1.ProgressUpdated"}),
+    "scheduler.decisions": frozenset({"paideia.scheduler.v1.DecisionMade"}),
+    "catalog.changes": frozenset({"paideia.catalog.v1.CoursePublished"}),
+    "paths.changes": frozenset({"paideia.paths.v1.PathAdapted"}),
+    "identity.events": frozenset(
+        f"paideia.identity.v1.{each}"
+        for each in ("UserCreated", "UserDeactivated", "SessionRevoked", "SecurityNoticed", "SightChanged")
+    ),
+}
+"""The types of event that this release knows on each topic. A consumer puts any other aside: it comes from a newer release, or by mistake."""
+
+TOPICS = tuple(TYPES)
 
 PARTITIONS = 2
 """Of each topic: so many consumers of one group can share it. Keys keep their partition only while this stays the same."""
 
 _SECONDS = 10.0
+
+
+def knows(topic: str, type: str) -> bool:
+    """Returns whether events of this type belong on the topic; topics that are not listed take any."""
+    types = TYPES.get(topic)
+    return types is None or type in types
 
 
 def dead_letters_of(topic: str) -> str:

@@ -13,6 +13,8 @@ EARLIEST = 946_684_800
 
 MOST_SKILLS = 20
 MOST_HINTS = 100
+MOST_CHOICES = 50
+LONGEST_CHOICE = 128
 LONGEST_SESSION = 128
 LONGEST_ADDRESS = 2_000
 LONGEST_SPAN = 24 * 3600
@@ -158,6 +160,10 @@ def _attempt_fault(attempt: Attempt) -> Fault | None:
         return Fault("attempt.decision", "must be decisions/{UUID}, or empty")
     if attempt.test_session:
         return Fault("attempt.test_session", "must be empty: answer in the test session itself")
+    if (choices := attempt.choices) and not (
+        len(choices) <= MOST_CHOICES and all(1 <= len(each) <= LONGEST_CHOICE for each in choices)
+    ):
+        return Fault("attempt.choices", f"must be at most {MOST_CHOICES} ids of 1 to {LONGEST_CHOICE} characters")
     if attempt.HasField("response_time"):
         return _span_fault("attempt.response_time", attempt.response_time)
     return None

@@ -47,6 +47,9 @@ class Attempt(Protocol):
     @property
     def test_session(self) -> str: ...
 
+    @property
+    def choices(self) -> Sequence[str]: ...
+
     def HasField(self, field_name: str) -> bool: ...
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from adapters.shared.consumer import ConsumerRuntime, Message, Patience
 from adapters.shared.kafka import KafkaProducer, LogUnavailable
-from adapters.shared.topics import dead_letters_of, ensure_topics
+from adapters.shared.topics import PARTITIONS, dead_letters_of, ensure_topics
 from domain.shared.errors import Unavailable
 from domain.shared.events import EventEnvelope
 from tests.contract.kafka.conftest import consuming, until
 
 Envelope = Callable[..., EventEnvelope]
-QUICK = Patience(first_pause=timedelta(milliseconds=1), longest_pause=timedelta(milliseconds=5))
+QUICK = Patience(first_pause=timedelta(milliseconds=1), longest_pause=timedelta(milliseconds=5), doubt=timedelta())
 
 
 class Keeper:
@@ -129,3 +129,67 @@ async def test_a_consumer_is_ready_only_while_it_belongs_to_its_group(
         await runtime.ready()
     with pytest.raises(LogUnavailable):
         await runtime.ready()
+
+
+async def test_poison_first_in_every_partition_does_not_block_it(
+    kafka_bootstrap: str, producer: KafkaProducer, topic: str, envelope: Envelope
+) -> None:
+    await ensure_topics(kafka_bootstrap, [topic])
+    keeper = Keeper()
+
+    async def handler(batch: Sequence[Message]) -> None:
+        if any(each.offset == 0 for each in batch):
+            raise ValueError("poison")
+        await keeper(batch)
+
+    events = [envelope(f"l{number}") for number in range(50)]
+    await producer.send(events)
+    async with consuming(ConsumerRuntime(kafka_bootstrap, topic, [topic], handler, producer, patience=QUICK)):
+        await until(lambda: len(keeper.seen) == 50 - PARTITIONS)
+    assert set(keeper.seen.values()) == {1}
+
+
+async def test_a_member_stays_in_its_group_through_a_long_outage(
+    kafka_bootstrap: str, producer: KafkaProducer, topic: str, envelope: Envelope
+) -> None:
+    """Longer than the session's timeout, with the partitions paused meanwhile."""
+    await ensure_topics(kafka_bootstrap, [topic])
+    keeper, back = Keeper(), asyncio.Event()
+
+    async def handler(batch: Sequence[Message]) -> None:
+        if not back.is_set():
+            raise Unavailable("the database is away")
+        await keeper(batch)
+
+    await producer.send([envelope(f"l{number}") for number in range(10)])
+    runtime = ConsumerRuntime(kafka_bootstrap, topic, [topic], handler, producer, patience=QUICK)
+    async with consuming(runtime):
+        for _ in range(8):
+            await asyncio.sleep(1)
+            await runtime.ready()
+        back.set()
+        await producer.send([envelope(f"later-{number}") for number in range(10)])
+        await until(lambda: len(keeper.seen) == 20)
+    assert set(keeper.seen.values()) == {1}
+
+
+async def test_a_rebalance_in_the_middle_of_a_batch_lets_nobody_do_work_twice(
+    kafka_bootstrap: str, producer: KafkaProducer, topic: str, envelope: Envelope
+) -> None:
+    """The first member works slowly, one message at a time, and is asked for half of its partitions meanwhile."""
+    await ensure_topics(kafka_bootstrap, [topic])
+    keeper = Keeper()
+
+    async def handler(batch: Sequence[Message]) -> None:
+        if len(batch) > 1:
+            raise ValueError("one at a time, please")
+        await asyncio.sleep(0.05)
+        await keeper(batch)
+
+    await producer.send([envelope(f"l{number}") for number in range(200)])
+    async with consuming(ConsumerRuntime(kafka_bootstrap, topic, [topic], handler, producer, patience=QUICK)):
+        await until(lambda: len(keeper.seen) > 10)
+        async with consuming(ConsumerRuntime(kafka_bootstrap, topic, [topic], handler, producer, patience=QUICK)):
+            assert len(keeper.seen) < 200, "it joined while the batch was on its way"
+            await until(lambda: len(keeper.seen) == 200)
+    assert set(keeper.seen.values()) == {1}

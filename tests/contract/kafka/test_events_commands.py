@@ -1,7 +1,8 @@
 """`paideia events` against a real broker."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -10,11 +11,12 @@ import pytest
 from paideia.ingestion.v1.events_pb2 import LearningEvent
 from typer.testing import CliRunner
 
-from adapters.shared.consumer import Message, dead_letter_of
+from adapters.shared.consumer import ConsumerRuntime, Message, dead_letter_of
 from adapters.shared.kafka import KafkaProducer, record_of
 from adapters.shared.topics import PARTITIONS, ensure_topics
 from cli.main import build
 from domain.shared.events import EventEnvelope
+from tests.contract.kafka.conftest import consuming, until
 
 Run = Callable[..., Any]
 
@@ -92,9 +94,71 @@ async def test_one_dead_letter_is_replayed_by_its_offset(run: Run, dead: list[Ev
     assert [each["event"]["id"] for each in run("tail", topic)] == [dead[1].id]
 
 
+async def counted(kafka_bootstrap: str, producer: KafkaProducer, topic: str, number: int) -> list[str]:
+    """Has a group of the topic's name handle so many events, and leave; returns the ids of what it saw."""
+    seen: list[str] = []
+
+    async def handler(batch: Sequence[Message]) -> None:
+        seen.extend(each.event_id for each in batch)
+
+    async with consuming(ConsumerRuntime(kafka_bootstrap, topic, [topic], handler, producer)):
+        await until(lambda: len(seen) >= number)
+    return seen
+
+
+async def test_the_lag_of_a_group_is_what_it_has_not_handled(
+    run: Run, kafka_bootstrap: str, producer: KafkaProducer, topic: str
+) -> None:
+    await ensure_topics(kafka_bootstrap, [topic])
+    await producer.send([event(topic, f"l{number}") for number in range(20)])
+    await counted(kafka_bootstrap, producer, topic, 20)
+    found = run("lag", topic)["lags"]
+    assert (sum(each["handled"] for each in found), sum(each["lag"] for each in found)) == (20, 0)
+    await producer.send([event(topic, f"l{number}") for number in range(7)])
+    found = run("lag", topic)["lags"]
+    assert (sum(each["handled"] for each in found), sum(each["lag"] for each in found)) == (20, 7)
+    assert all(bool(each["waits_since"]) == bool(each["lag"]) for each in found)
+    assert not any(each["working"] for each in found)
+
+
+async def test_a_group_handles_again_what_was_sent_since_a_moment(
+    run: Run, kafka_bootstrap: str, producer: KafkaProducer, topic: str
+) -> None:
+    await ensure_topics(kafka_bootstrap, [topic])
+    early = [event(topic, f"l{number}") for number in range(20)]
+    await producer.send(early)
+    await asyncio.sleep(0.05)
+    moment = datetime.now(UTC).isoformat()
+    await asyncio.sleep(0.05)
+    late = [event(topic, f"l{number}") for number in range(10)]
+    await producer.send(late)
+    await counted(kafka_bootstrap, producer, topic, 30)
+
+    dry = run("replay", topic, "--group", topic, "--from", moment, "--dry-run")
+    assert (dry["events"], dry["moved"]) == (10, False)
+    assert run("replay", topic, "--group", topic, "--from", moment)["events"] == 10
+    assert sorted(await counted(kafka_bootstrap, producer, topic, 10)) == sorted(each.id for each in late)
+    assert run("replay", topic, "--group", topic, "--from", datetime.now(UTC).isoformat())["events"] == 0
+    assert run("replay", topic, "--group", topic, "--from", "beginning")["events"] == 30
+    assert sorted(await counted(kafka_bootstrap, producer, topic, 30)) == sorted(each.id for each in [*early, *late])
+
+
+async def test_a_group_that_is_working_is_not_moved(run: Run, kafka_bootstrap: str, producer: KafkaProducer, topic: str) -> None:
+    async def handler(batch: Sequence[Message]) -> None:
+        return None
+
+    async with consuming(ConsumerRuntime(kafka_bootstrap, topic, [topic], handler, producer)):
+        refused = await asyncio.to_thread(run, "replay", topic, "--group", topic, "--from", "beginning", code=1)
+    assert "stop its processes" in refused["error"]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        (("lag", "nobody.of.this.name"), 1),
+        (("replay", "nothing.here", "--group", "g", "--from", "beginning"), 1),
+        (("replay", "user.attempts", "--group", "g", "--from", "yesterday"), 2),
+        (("replay", "user.attempts", "--group", "g", "--from", "2999-01-01T00:00:00Z"), 2),
         (("dlq", "show", "nothing.here", "0"), 1),
         (("dlq", "replay", "user.attempts"), 2),
         (("dlq", "replay", "user.attempts", "--all", "--offset", "1"), 2),
