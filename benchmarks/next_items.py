@@ -1,12 +1,13 @@
 """How quick a decision is: in process, and over gRPC against an empty handler that returns the same message.
 
-    python benchmarks/next_items.py [--seconds 2] [--rounds 5]
+    python benchmarks/next_items.py [--seconds 2] [--rounds 5] [--processes CORES]
 
-Prints JSON. Each kind of server runs in a process of its own, the real ones with a real PostgreSQL (every record is committed before it
-is answered) and a real Valkey; the load comes from this process, which takes them in turn in every round, so that whatever else the
-machine does meets all of them. Figures are medians over the rounds. All processes share the machine's cores, as in the one-machine stack:
-with two cores a bare handler is held back by this client (`client_cpu_us_per_call`), a real one by its own processor time and its
-database's. Of the two ratios to a bare handler the one by processor time is therefore the steadier; the other is what a caller sees.
+Prints JSON. Each kind of server runs in as many processes as the machine has cores, the real ones with a real PostgreSQL and a real Valkey;
+the load comes from this process, which takes the kinds in turn in every round, so that whatever else the machine does meets all of them,
+and spreads its callers evenly over the processes. Figures are medians over the rounds. All processes share the machine's cores, as in the
+one-machine stack: with two cores a bare handler is held back by this client (`client_cpu_us_per_call`), a real one by its own processor
+time and its database's. Of the two ratios to a bare handler the one by processor time is therefore the steadier; the other is what a
+caller sees.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -187,22 +189,37 @@ class Load:
         return self.latencies[len(self.latencies) * percent // 100] * 1e3
 
 
-class Server:
-    """A server in a process of its own."""
+class Process:
+    """One process of a server."""
 
     def __init__(self, kind: str, items: int, dsn: str, redis_url: str, answer: pb.NextItemsResponse) -> None:
-        self._items = items
         self._pipe, there = multiprocessing.Pipe()
         arguments = (kind, items, dsn, redis_url, there)
         self._process = multiprocessing.get_context("spawn").Process(target=serve_in_process, args=arguments)
         self._process.start()
         if kind != "real":
             self._pipe.send(answer)
-        self._port = self._pipe.recv()
+        self.port = self._pipe.recv()
+
+    def cpu(self) -> float:
+        self._pipe.send("cpu")
+        return float(self._pipe.recv())
 
     def stop(self) -> None:
         self._pipe.send("stop")
         self._process.join(10)
+
+
+class Server:
+    """One kind of server, in several processes."""
+
+    def __init__(self, kind: str, items: int, dsn: str, redis_url: str, answer: pb.NextItemsResponse, processes: int = 1) -> None:
+        self._items = items
+        self._processes = [Process(kind, items, dsn, redis_url, answer) for _ in range(processes)]
+
+    def stop(self) -> None:
+        for each in self._processes:
+            each.stop()
 
     def under_load(self, seconds: float, pause: float = 0.0) -> Load:
         """Returns what AT_ONCE learners saw who call at once, each pausing `pause` seconds in the mean between calls."""
@@ -213,17 +230,19 @@ class Server:
         return Load(rate, sorted(latencies), spent / calls, own / calls)
 
     def _cpu(self) -> float:
-        self._pipe.send("cpu")
-        return float(self._pipe.recv())
+        return sum(each.cpu() for each in self._processes)
 
     async def _load(self, seconds: float, pause: float) -> tuple[float, list[float]]:
         latencies: list[float] = []
         numbers = count()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{self._port}") as channel:
-            stub = SchedulerServiceStub(channel)
+        async with AsyncExitStack() as channels:
+            stubs = [
+                SchedulerServiceStub(await channels.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{each.port}")))
+                for each in self._processes
+            ]
             metadata = Calls.as_(ORGANIZATION, "tess", "TEACHER")
 
-            async def practise() -> None:
+            async def practise(stub: SchedulerServiceStub) -> None:
                 while perf_counter() < end:
                     request = pb.NextItemsRequest(
                         request_id=str(uuid4()),
@@ -239,7 +258,7 @@ class Server:
 
             begin = perf_counter()
             end = begin + seconds
-            await asyncio.gather(*(practise() for _ in range(AT_ONCE)))
+            await asyncio.gather(*(practise(stubs[caller % len(stubs)]) for caller in range(AT_ONCE)))
             return len(latencies) / (perf_counter() - begin), latencies
 
 
@@ -288,6 +307,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=2.0, help="of load for each measurement")
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--processes", type=int, default=os.cpu_count(), help="of each server; one a core unless told")
     given = options.parse_args()
     inner = {str(items): in_process(items, 1) for items in (1_000, 10_000)}
     with (
@@ -300,7 +320,7 @@ def main() -> None:
             if kind == "real":
                 uvloop.run(warm(redis_url, items))
         dsn, answer = postgres.dsn("paideia_scheduler"), an_answer()
-        servers = {name: Server(*kind, dsn, redis_url, answer) for name, kind in kinds.items()}
+        servers = {name: Server(*kind, dsn, redis_url, answer, given.processes) for name, kind in kinds.items()}
         rpc = over_grpc(servers, given.seconds, given.rounds)
         for server in servers.values():
             server.stop()
@@ -313,6 +333,7 @@ def main() -> None:
 
     real = ("real_1000", "real_10000")
     result = {
+        "processes": given.processes,
         "in_process": inner,
         "grpc": rpc,
         "throughput_ratio_to_bare_handler": ratios("calls_per_second", "bare", ("empty", *real), True),

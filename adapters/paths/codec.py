@@ -40,6 +40,7 @@ def document_of(path: Path) -> Json:
         "summary": path.summary,
         "pace": list(path.pace),
         "sequence": path.sequence,
+        "repair": path.repair,
         "planned_on": path.planned_on.isoformat(),
         "revision": path.revision,
         "edition": path.edition,
@@ -79,6 +80,7 @@ def path_of(learner: str, path_id: str, course: str, publication: int, document:
         summary=document["summary"],
         pace=Pace(*document["pace"]),
         sequence=document["sequence"],
+        repair=document.get("repair", 0),  # paths kept before there were repairs have none
         publication=publication,
         planned_on=date.fromisoformat(document["planned_on"]),
         revision=document["revision"],

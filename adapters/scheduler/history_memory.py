@@ -7,13 +7,13 @@ from typing import Self
 
 from adapters.scheduler.memory import MemoryStore
 from domain.scheduler.difficulties import DifficultyEpoch
-from domain.scheduler.model import CourseNotPublished, ProgressUpdate, Publication
+from domain.scheduler.model import CourseNotPublished, LearnerUpdate, Publication
 from domain.scheduler.ports import DifficultyEpochRepository, HistoryUnit, PublicationHistory, UpdateRepository
 
 
 @dataclass
 class _Kept:
-    updates: dict[tuple[str, int], ProgressUpdate] = field(default_factory=dict)
+    updates: dict[tuple[str, tuple[int, int]], LearnerUpdate] = field(default_factory=dict)
     epochs: dict[tuple[str, int], DifficultyEpoch] = field(default_factory=dict)
 
     def copy(self) -> "_Kept":
@@ -24,12 +24,12 @@ class _Updates(UpdateRepository):
     def __init__(self, kept: _Kept) -> None:
         self._kept = kept.updates
 
-    async def add(self, updates: Sequence[ProgressUpdate]) -> None:
+    async def add(self, updates: Sequence[LearnerUpdate]) -> None:
         for each in updates:
-            self._kept.setdefault((each.learner, each.sequence), each)
+            self._kept.setdefault((each.learner, each.version), each)
 
-    async def of(self, learner: str, up_to: int) -> list[ProgressUpdate]:
-        return [self._kept[key] for key in sorted(self._kept) if key[0] == learner and key[1] <= up_to]
+    async def of(self, learner: str, up_to: int) -> list[LearnerUpdate]:
+        return [self._kept[key] for key in sorted(self._kept) if key[0] == learner and key[1][0] <= up_to]
 
 
 class _Epochs(DifficultyEpochRepository):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import asyncpg
 import orjson
 
-from adapters.scheduler.encoding import decoded_publication, decoded_update, encoded_update
+from adapters.scheduler.encoding import decoded_publication, decoded_repair, decoded_update, encoded_repair, encoded_update
 from adapters.shared.asyncpg_unit import AsyncpgUnit
 from domain.scheduler.difficulties import DifficultyEpoch
-from domain.scheduler.model import CourseNotPublished, ProgressUpdate, Publication
+from domain.scheduler.model import CourseNotPublished, LearnerUpdate, ProgressUpdate, Publication, Repair
 from domain.scheduler.ports import DifficultyEpochRepository, HistoryUnit, PublicationHistory, UpdateRepository
 
 
@@ -17,28 +17,56 @@ class PostgresUpdates(UpdateRepository):
         self._connection = connection
         self._organization = organization
 
-    async def add(self, updates: Sequence[ProgressUpdate]) -> None:
-        ordered = sorted(
-            updates, key=lambda each: (each.learner, each.sequence)
-        )  # two batches never wait for each other in a ring
+    async def add(self, updates: Sequence[LearnerUpdate]) -> None:
+        # In one order, so that two batches never wait for each other in a ring.
+        ordered = sorted(updates, key=lambda each: (each.learner, each.version))
+        await self._add_attempts([each for each in ordered if isinstance(each, ProgressUpdate)])
+        if repairs := [each for each in ordered if isinstance(each, Repair)]:
+            await self._add_repairs(repairs)
+
+    async def _add_attempts(self, updates: Sequence[ProgressUpdate]) -> None:
         await self._connection.execute(
             """
             INSERT INTO learner_updates (organization_id, learner, sequence, content)
             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bytea[]) ON CONFLICT DO NOTHING
             """,
             self._organization,
-            [each.learner for each in ordered],
-            [each.sequence for each in ordered],
-            [encoded_update(each) for each in ordered],
+            [each.learner for each in updates],
+            [each.sequence for each in updates],
+            [encoded_update(each) for each in updates],
         )
 
-    async def of(self, learner: str, up_to: int) -> list[ProgressUpdate]:
+    async def _add_repairs(self, repairs: Sequence[Repair]) -> None:
+        await self._connection.execute(
+            """
+            INSERT INTO learner_repairs (organization_id, learner, sequence, revision, content)
+            SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bytea[]) ON CONFLICT DO NOTHING
+            """,
+            self._organization,
+            [each.learner for each in repairs],
+            [each.sequence for each in repairs],
+            [each.revision for each in repairs],
+            [encoded_repair(each) for each in repairs],
+        )
+
+    async def of(self, learner: str, up_to: int) -> list[LearnerUpdate]:
         rows = await self._connection.fetch(
-            "SELECT sequence, content FROM learner_updates WHERE learner = $1 AND sequence <= $2 ORDER BY sequence",
+            """
+            SELECT sequence, 0 AS revision, content FROM learner_updates WHERE learner = $1 AND sequence <= $2
+            UNION ALL
+            SELECT sequence, revision, content FROM learner_repairs WHERE learner = $1 AND sequence <= $2
+            ORDER BY sequence, revision
+            """,
             learner,
             up_to,
         )
-        return [decoded_update(learner, row["sequence"], row["content"]) for row in rows]
+        return [_decoded(learner, row["sequence"], row["revision"], row["content"]) for row in rows]
+
+
+def _decoded(learner: str, sequence: int, revision: int, content: bytes) -> LearnerUpdate:
+    if revision:
+        return decoded_repair(learner, sequence, revision, content)
+    return decoded_update(learner, sequence, content)
 
 
 class PostgresDifficultyEpochs(DifficultyEpochRepository):

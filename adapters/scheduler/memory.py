@@ -175,5 +175,5 @@ class MemoryDecisionLog(DecisionLog):
 
 def _keep_newer(held: dict[Key, LearnerState], states: Mapping[Key, LearnerState]) -> None:
     for key, state in states.items():
-        if key not in held or held[key].sequence < state.sequence:
+        if key not in held or held[key].version < state.version:
             held[key] = state

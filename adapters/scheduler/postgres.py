@@ -38,14 +38,16 @@ class PostgresStates(StateRepository):
         learners = sorted(states)  # rows are locked in one order, so that two batches never wait for each other
         await self._connection.execute(
             """
-            INSERT INTO learner_states AS held (organization_id, learner, sequence, state)
-            SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bytea[])
-            ON CONFLICT (organization_id, learner) DO UPDATE SET sequence = excluded.sequence, state = excluded.state
-            WHERE held.sequence < excluded.sequence
+            INSERT INTO learner_states AS held (organization_id, learner, sequence, revision, state)
+            SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bytea[])
+            ON CONFLICT (organization_id, learner) DO UPDATE
+            SET sequence = excluded.sequence, revision = excluded.revision, state = excluded.state
+            WHERE (held.sequence, held.revision) < (excluded.sequence, excluded.revision)
             """,
             self._organization,
             learners,
             [states[each].sequence for each in learners],
+            [states[each].revision for each in learners],
             [encoded_state(states[each]) for each in learners],
         )
 

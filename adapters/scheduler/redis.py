@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from adapters.scheduler.encoding import decoded_number, decoded_state, encoded_number, encoded_state
+from adapters.scheduler.encoding import decoded_cached_state, decoded_number, encoded_cached_state, encoded_number
 from adapters.scheduler.kafka import decision_in
 from adapters.shared.grpc import Breaker
 from domain.scheduler.ports import HotStates, HotView
@@ -29,7 +29,8 @@ _MOST_READS = 64
 # A decision begins with a read, so requests that are read together are decided and written together. On a busy machine that halves the
 # processor time of each: what the first of them brings into the processor's caches serves the rest. A lone request never waits.
 _READS_APART_SECONDS = 0.01
-# Every value begins with its version as 8 big-endian bytes. What is there stays unless the new version is higher.
+# Every value begins with its version as 8 big-endian bytes, a number below 2^53, which is as far as Lua counts. What is there stays unless
+# the new version is higher.
 _KEEP_NEWER = """
 for index, key in ipairs(KEYS) do
   local value = ARGV[index + 1]
@@ -95,7 +96,7 @@ class RedisHotStates(HotStates):
             (_state_key(organization, learner), _publication_key(organization, course), _record_key(organization, decision_id)),
         )
         return HotView(
-            decoded_state(state) if state else None,
+            decoded_cached_state(state) if state else None,
             decoded_number(number) if number else None,
             decision_in(record) if record else None,
         )
@@ -104,11 +105,11 @@ class RedisHotStates(HotStates):
         if not learners:
             return {}
         values = await self._get([_state_key(organization, each) for each in learners])
-        found = {learner: decoded_state(value) for learner, value in zip(learners, values, strict=True) if value}
+        found = {learner: decoded_cached_state(value) for learner, value in zip(learners, values, strict=True) if value}
         return {learner: state for learner, state in found.items() if state is not None}
 
     async def keep(self, organization: str, states: Mapping[str, LearnerState]) -> None:
-        await self._keep({_state_key(organization, learner): encoded_state(state) for learner, state in states.items()})
+        await self._keep({_state_key(organization, learner): encoded_cached_state(state) for learner, state in states.items()})
 
     async def keep_publication(self, organization: str, course: str, number: int) -> None:
         await self._keep({_publication_key(organization, course): encoded_number(number)})

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from domain.paths.effort import NEVER_PRACTISED
 from domain.paths.model import Cause, MasteryUpdate, Path, PathAdapted, PathState, Revision, Step, StepStatus, Verdict
 from domain.paths.planning import replanned
 from domain.paths.words import counted, percent
@@ -19,25 +20,27 @@ _VERDICTS: Final = {
 
 
 def measured(path: Path, updates: Sequence[MasteryUpdate], now: datetime) -> Path:
-    """Returns the path after the updates that it does not know yet and that concern its skills; each counts once, by its sequence.
+    """Returns the path after the updates that it does not know yet and that concern its skills; each counts once, by its sequence and, if it
+    is a repair, by the number of that.
 
     Whether a step is reached follows the updates one by one, so it does not depend on how they are batched. The path itself is returned if
     nothing concerns it.
     """
     steps = {each.skill: each for each in path.steps}
-    pace, sequence = path.pace, path.sequence
-    for update in sorted(updates, key=lambda each: each.sequence):
-        touched = steps.keys() & update.skills.keys()
-        if update.sequence <= sequence or not touched:
+    pace, sequence, repair = path.pace, path.sequence, path.repair
+    for update in sorted(updates, key=lambda each: each.version):
+        touched = steps.keys() if update.repair else steps.keys() & update.skills.keys()
+        if update.version <= (sequence, repair) or not touched:
             continue
-        sequence = update.sequence
+        sequence, repair = update.sequence, max(repair, update.repair)
         for skill in touched:
-            steps[skill] = steps[skill].measured(update.skills[skill])
-        if update.seconds is not None:
+            steps[skill] = steps[skill].measured(update.skills.get(skill, NEVER_PRACTISED))
+        if update.seconds is not None and not update.repair:  # whose answer was counted before
             pace = pace.after(update.seconds)
-    if sequence == path.sequence:
+    if (sequence, repair) == (path.sequence, path.repair):
         return path
-    return replanned(replace(path, steps=tuple(steps.values()), pace=pace, sequence=sequence), now.date())
+    steps_now = tuple(steps.values())
+    return replanned(replace(path, steps=steps_now, pace=pace, sequence=sequence, repair=repair), now.date())
 
 
 def revised(old: Path | None, new: Path, cause: Cause, lead: str, now: datetime, by: str = "") -> tuple[Path, PathAdapted | None]:

@@ -190,7 +190,8 @@ class Feasibility:
 @dataclass(frozen=True, slots=True)
 class Path:
     """`steps` are in their order, KNOWN ones included. `edition` counts what people changed; `sequence` is the number of the learner's
-    newest attempt that it knows. `teacher_settings` are the fields that a teacher set, with the teacher's id."""
+    newest attempt that it knows and `repair` that of the newest repair of the learner's mastery, 0 if there was none. `teacher_settings`
+    are the fields that a teacher set, with the teacher's id."""
 
     learner: str
     id: str
@@ -207,6 +208,7 @@ class Path:
     summary: str = ""
     pace: Pace = NEW_PACE
     sequence: int = 0
+    repair: int = 0
     publication: int = 0
     planned_on: date = date.min
     revision: int = 0
@@ -298,12 +300,22 @@ class PathAdapted:
 
 @dataclass(frozen=True, slots=True)
 class MasteryUpdate:
-    """What one counted attempt says: the mastery of its skills after it. `seconds` is how long the answer took, None if not told."""
+    """What one counted attempt says: the mastery of its skills after it. `seconds` is how long the answer took, None if not told.
+
+    With a `repair`, which counts from 1, it is no attempt: after the newest one all of the learner's mastery was computed anew, and `skills`
+    are all that was ever practised.
+    """
 
     learner: str
     sequence: int
     skills: Mapping[str, Mastery]
     seconds: float | None = None
+    repair: int = 0
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Its place among all that is told of the learner: a repair comes right after the attempt of the same sequence."""
+        return self.sequence, self.repair
 
 
 @dataclass(frozen=True, slots=True)

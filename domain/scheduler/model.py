@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from domain.shared.errors import AlreadyExists, Forbidden, NotFound
 
@@ -80,6 +80,42 @@ class ProgressUpdate:
     item_difficulty: float
     answered_at: float
     response_seconds: float | None = None
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Its place among all that is told of the learner."""
+        return self.sequence, 0
+
+
+@dataclass(frozen=True, slots=True)
+class CourseAbility:
+    """Ability in a course, outside any if it has no id, and its standard error, in logits."""
+
+    course: str
+    mean: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A learner's mastery and abilities as computed anew: they replace all that the updates up to `sequence` told of them.
+
+    `revision` counts the learner's repairs from 1.
+    """
+
+    learner: str
+    sequence: int
+    revision: int
+    skills: tuple[SkillMastery, ...]
+    abilities: tuple[CourseAbility, ...]
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Its place among all that is told of the learner: right after the update of the same sequence."""
+        return self.sequence, self.revision
+
+
+LearnerUpdate: TypeAlias = ProgressUpdate | Repair
 
 
 class ReasonKind(StrEnum):

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from domain.scheduler.difficulties import DifficultyEpoch
-from domain.scheduler.model import Decision, ProgressUpdate, Publication
+from domain.scheduler.model import Decision, LearnerUpdate, Publication
 from domain.scheduler.policies import Assignment, PolicyChange, PolicyVersion
 from domain.scheduler.policy import Policy
 from domain.scheduler.state import LearnerState
@@ -65,13 +65,13 @@ class NewUnit(Protocol):
 
 
 class UpdateRepository(Protocol):
-    """Every update of every learner, kept for ever."""
+    """Every update and every repair of every learner, kept for ever."""
 
-    async def add(self, updates: Sequence[ProgressUpdate]) -> None:
+    async def add(self, updates: Sequence[LearnerUpdate]) -> None:
         """Keeps each; what is kept already stays as it is."""
 
-    async def of(self, learner: str, up_to: int) -> list[ProgressUpdate]:
-        """Returns a learner's updates up to a sequence, in order."""
+    async def of(self, learner: str, up_to: int) -> list[LearnerUpdate]:
+        """Returns a learner's updates and repairs up to a sequence, its repairs included, in order."""
 
 
 class DifficultyEpochRepository(Protocol):

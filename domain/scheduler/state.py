@@ -1,7 +1,8 @@
 """What the scheduler keeps of one learner: mastery, ability and the memory of every answered item, as compact columns.
 
-The state at sequence n is a pure function of the learner's updates 1 to n. Therefore whoever holds a higher sequence knows more, and
-"keep what is newer" is all the concurrency control that its stores need.
+The state at sequence n and revision r is a pure function of the learner's updates 1 to n and repairs 1 to r. Therefore whoever holds a
+higher version (n, r) knows more of the attempts or, of the same attempts, better, and "keep what is newer" is all the concurrency control
+that its stores need.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from domain.psychometrics.sm2 import MemoryState, again_today, quality_of, review
-from domain.scheduler.model import ProgressUpdate
+from domain.scheduler.model import LearnerUpdate, ProgressUpdate, Repair, SkillMastery
 
 Table: TypeAlias = np.ndarray[tuple[int], np.dtype[np.void]]
 
@@ -35,6 +36,9 @@ SKILL = np.dtype([("key", "<u8"), ("mean", "<f4"), ("lower", "<f4"), ("upper", "
 ABILITY = np.dtype([("key", "<u8"), ("mean", "<f4"), ("error", "<f4")])
 RECENT = np.dtype("<u8")
 RECENT_LENGTH = 32
+# Both together fit into the 53 bits in which any store can compare them as one number.
+MOST_UPDATES = 2**33 - 1
+MOST_REPAIRS = 2**20 - 1
 _DAY = 86_400.0
 _MOST = 65_535
 _MANY = 16
@@ -48,8 +52,9 @@ def key_of(name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class LearnerState:
-    """`sequence` is the last update that is in it; `recent` holds the keys of the last answered items, newest last. `lineage` names the
-    exact series of updates that made it: a 64-bit hash of each update and the lineage before it, 0 before the first."""
+    """`sequence` is the last update that is in it and `revision` the last repair, 0 if there was none; `recent` holds the keys of the last
+    answered items, newest last. `lineage` names the exact series of updates and repairs that made it: a 64-bit hash of each and the
+    lineage before it, 0 before the first."""
 
     sequence: int
     items: Table
@@ -57,52 +62,69 @@ class LearnerState:
     abilities: Table
     recent: np.ndarray[tuple[int], np.dtype[np.uint64]]
     lineage: int = 0
+    revision: int = 0
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What two states of a learner are compared by: the higher one is kept."""
+        return self.sequence, self.revision
 
     @classmethod
     def new(cls) -> "LearnerState":
         """The state of a learner who never answered."""
         return _NEW
 
-    def following(self, updates: Iterable[ProgressUpdate]) -> list[ProgressUpdate]:
+    def following(self, updates: Iterable[LearnerUpdate]) -> list[LearnerUpdate]:
         """Returns those of the updates, given in order, that come right after what the state has, without a gap."""
-        following: list[ProgressUpdate] = []
+        following: list[LearnerUpdate] = []
+        sequence, revision = self.version
         for update in updates:
-            if update.sequence == self.sequence + len(following) + 1:
+            if update.version in ((sequence + 1, 0), (sequence, revision + 1)):
                 following.append(update)
+                sequence, revision = update.sequence, max(revision, update.version[1])
         return following
 
-    def after(self, updates: Iterable[ProgressUpdate]) -> "LearnerState":
-        """Returns the state after the updates of this learner, given in order; those it already knows change nothing."""
-        fresh = [each for each in updates if each.sequence > self.sequence]
+    def after(self, updates: Iterable[LearnerUpdate]) -> "LearnerState":
+        """Returns the state after the updates of this learner, given in order; those it already knows change nothing.
+
+        A repair replaces mastery and abilities. What is known of the items' memory stays: it follows from the answers alone.
+        """
+        fresh = [each for each in updates if each.version > self.version]
         if not fresh:
             return self
+        room = sum(len(each.skills) for each in fresh)
+        courses = sum(len(each.abilities) if isinstance(each, Repair) else 1 for each in fresh)
         items = _Rows(self.items, ITEM, len(fresh))
-        skills = _Rows(self.skills, SKILL, sum(len(each.skills) for each in fresh))
-        abilities = _Rows(self.abilities, ABILITY, len(fresh))
+        skills = _Rows(self.skills, SKILL, room)
+        abilities = _Rows(self.abilities, ABILITY, courses)
         recent = [int(each) for each in self.recent]
-        sequence, lineage = self.sequence, self.lineage
+        sequence, revision, lineage = self.sequence, self.revision, self.lineage
         for update in fresh:
-            if update.sequence <= sequence:
+            if update.version <= (sequence, revision):
                 continue
-            sequence, lineage = update.sequence, _following(lineage, update)
-            item = key_of(update.item)
-            row = items.row(item)
-            items.table[row] = _answered(items.table[row].tolist(), update)
-            for skill in update.skills:
-                skills.table[skills.row(key_of(skill.skill))] = (
-                    key_of(skill.skill),
-                    skill.mean,
-                    skill.lower,
-                    skill.upper,
-                    skill.attempts,
-                )
-            course = key_of(update.course)
-            abilities.table[abilities.row(course)] = (course, update.ability, update.ability_error)
-            if item in recent:
-                recent.remove(item)
-            recent.append(item)
+            sequence, lineage = update.sequence, lineage_after(lineage, update)
+            if isinstance(update, Repair):
+                revision = update.revision
+                skills, abilities = _Rows(_NEW.skills, SKILL, room), _Rows(_NEW.abilities, ABILITY, courses)
+                for each in update.abilities:
+                    _tell_ability(abilities, each.course, each.mean, each.error)
+            else:
+                item = key_of(update.item)
+                row = items.row(item)
+                items.table[row] = _answered(items.table[row].tolist(), update)
+                _tell_ability(abilities, update.course, update.ability, update.ability_error)
+                if item in recent:
+                    recent.remove(item)
+                recent.append(item)
+            _tell_skills(skills, update.skills)
         return LearnerState(
-            sequence, items.used(), skills.used(), abilities.used(), np.array(recent[-RECENT_LENGTH:], dtype=RECENT), lineage
+            sequence,
+            items.used(),
+            skills.used(),
+            abilities.used(),
+            np.array(recent[-RECENT_LENGTH:], dtype=RECENT),
+            lineage,
+            revision,
         )
 
 
@@ -135,12 +157,26 @@ class _Rows:
         return self.table[: self._length]
 
 
-def _following(lineage: int, update: ProgressUpdate) -> int:
+def _tell_skills(rows: _Rows, skills: Iterable[SkillMastery]) -> None:
+    for each in skills:
+        key = key_of(each.skill)
+        rows.table[rows.row(key)] = (key, each.mean, each.lower, each.upper, each.attempts)
+
+
+def _tell_ability(rows: _Rows, course: str, mean: float, error: float) -> None:
+    key = key_of(course)
+    rows.table[rows.row(key)] = (key, mean, error)
+
+
+def lineage_after(lineage: int, update: LearnerUpdate) -> int:
     """Returns the lineage after an update; every field counts, floats to the last digit."""
-    content = (
-        f"{lineage} {update.sequence} {update.course} {update.item} {update.score!r} {update.correct} {update.ability!r} "
-        f"{update.ability_error!r} {update.answered_at!r} {update.response_seconds!r} {update.skills!r}"
-    )
+    if isinstance(update, Repair):
+        content = f"{lineage} {update.sequence} repair {update.revision} {update.abilities!r} {update.skills!r}"
+    else:
+        content = (
+            f"{lineage} {update.sequence} {update.course} {update.item} {update.score!r} {update.correct} {update.ability!r} "
+            f"{update.ability_error!r} {update.answered_at!r} {update.response_seconds!r} {update.skills!r}"
+        )
     return int.from_bytes(blake2b(content.encode(), digest_size=8).digest(), "little")
 
 

@@ -152,6 +152,8 @@ def update_in(event: ProgressUpdated) -> MasteryUpdate:
     """Returns what an event of the log says, or raises InvalidInput if it cannot be meant."""
     if event.sequence < 1:
         raise InvalidInput.of("sequence", "must count from 1")
+    if event.revision < 0:
+        raise InvalidInput.of("revision", "must count from 1, or be 0")
     if not all(0 <= each <= 1 for skill in event.skills for each in (skill.mean, skill.lower, skill.upper)):
         raise InvalidInput.of("skills", "must have a mean and an interval in [0, 1]")
     return MasteryUpdate(
@@ -159,6 +161,7 @@ def update_in(event: ProgressUpdated) -> MasteryUpdate:
         sequence=event.sequence,
         skills={id_in(each.skill, "skills", "skills"): Mastery(each.mean, each.lower, each.upper) for each in event.skills},
         seconds=span(event.response_time, "response_time").total_seconds() if event.HasField("response_time") else None,
+        repair=event.revision,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from paideia.catalog.v1.events_pb2 import CoursePublished
 from paideia.progress.v1.events_pb2 import ProgressUpdated
 
-from domain.scheduler.model import ProgressUpdate
+from domain.scheduler.model import LearnerUpdate
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
 from domain.scheduler.use_cases.renew_pool import RenewPool
 from services.scheduler.messages import update_in
@@ -33,7 +33,7 @@ class ProgressUpdates:
     apply_updates: ApplyUpdates
 
     async def __call__(self, batch: Sequence[LogMessage]) -> None:
-        by_organization: defaultdict[str, list[ProgressUpdate]] = defaultdict(list)
+        by_organization: defaultdict[str, list[LearnerUpdate]] = defaultdict(list)
         for message in batch:
             by_organization[message.organization].append(update_in(ProgressUpdated.FromString(message.value), ""))
         for organization, updates in by_organization.items():

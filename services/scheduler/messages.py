@@ -6,7 +6,18 @@ from paideia.progress.v1.events_pb2 import ProgressUpdated
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
 from domain.scheduler.explain import Audience, Explanation
-from domain.scheduler.model import Decision, DecisionRequest, Mode, ProgressUpdate, ReasonKind, SkillMastery
+from domain.scheduler.model import (
+    CourseAbility,
+    Decision,
+    DecisionRequest,
+    LearnerUpdate,
+    Mode,
+    ProgressUpdate,
+    ReasonKind,
+    Repair,
+    SkillMastery,
+)
+from domain.scheduler.state import MOST_REPAIRS, MOST_UPDATES
 from domain.shared.errors import InvalidInput
 from domain.shared.ids import canonical_uuid
 from services.scheduler.goal_messages import goal_in
@@ -87,16 +98,38 @@ def explanation_message(explanation: Explanation) -> pb.Explanation:
     )
 
 
-def update_in(message: ProgressUpdated, field: str) -> ProgressUpdate:
-    """Returns the update, or raises InvalidInput naming the field below `field`."""
+def update_in(message: ProgressUpdated, field: str) -> LearnerUpdate:
+    """Returns the update, or the repair if it has a revision, or raises InvalidInput naming the field below `field`."""
     at = f"{field}." if field else ""
-    if message.sequence < 1:
-        raise InvalidInput.of(f"{at}sequence", "must be 1 or more")
+    if not 1 <= message.sequence <= MOST_UPDATES:
+        raise InvalidInput.of(f"{at}sequence", f"must be from 1 to {MOST_UPDATES:,}")
+    if not 0 <= message.revision <= MOST_REPAIRS:
+        raise InvalidInput.of(f"{at}revision", f"must be from 0 to {MOST_REPAIRS:,}")
+    return _repair_in(message, at) if message.revision else _attempt_in(message, at)
+
+
+def _repair_in(message: ProgressUpdated, at: str) -> Repair:
+    return Repair(
+        learner=id_in(message.learner, "learners", f"{at}learner"),
+        sequence=message.sequence,
+        revision=message.revision,
+        skills=_skills_in(message, at),
+        abilities=tuple(
+            CourseAbility(
+                id_in(each.course, "courses", f"{at}abilities[{number}].course") if each.course else "",
+                _finite(each.mean, f"{at}abilities[{number}].mean"),
+                _finite(each.standard_error, f"{at}abilities[{number}].standard_error"),
+            )
+            for number, each in enumerate(message.abilities)
+        ),
+    )
+
+
+def _attempt_in(message: ProgressUpdated, at: str) -> ProgressUpdate:
     if not 0.0 <= message.score <= 1.0:
         raise InvalidInput.of(f"{at}score", "must be in [0, 1]")
     for name in ("ability_mean", "ability_standard_error", "item_difficulty"):
-        if not isfinite(getattr(message, name)):
-            raise InvalidInput.of(f"{at}{name}", "must be a finite number")
+        _finite(getattr(message, name), f"{at}{name}")
     # What is checked with `when` is kept in seconds: the state computes with them.
     answered_at = when(message.answer_time, f"{at}answer_time").timestamp()
     taken = message.response_time
@@ -107,22 +140,32 @@ def update_in(message: ProgressUpdated, field: str) -> ProgressUpdate:
         item=id_in(message.item, "items", f"{at}item"),
         score=message.score,
         correct=message.correct,
-        skills=tuple(
-            SkillMastery(
-                id_in(each.skill, "skills", f"{at}skills[{number}].skill"),
-                _probability(each.mean, f"{at}skills[{number}].mean"),
-                _probability(each.lower, f"{at}skills[{number}].lower"),
-                _probability(each.upper, f"{at}skills[{number}].upper"),
-                _count(each.attempt_count, f"{at}skills[{number}].attempt_count"),
-            )
-            for number, each in enumerate(message.skills)
-        ),
+        skills=_skills_in(message, at),
         ability=message.ability_mean,
         ability_error=message.ability_standard_error,
         item_difficulty=message.item_difficulty,
         answered_at=answered_at,
         response_seconds=taken.seconds + taken.nanos / 1e9 if message.HasField("response_time") else None,
     )
+
+
+def _skills_in(message: ProgressUpdated, at: str) -> tuple[SkillMastery, ...]:
+    return tuple(
+        SkillMastery(
+            id_in(each.skill, "skills", f"{at}skills[{number}].skill"),
+            _probability(each.mean, f"{at}skills[{number}].mean"),
+            _probability(each.lower, f"{at}skills[{number}].lower"),
+            _probability(each.upper, f"{at}skills[{number}].upper"),
+            _count(each.attempt_count, f"{at}skills[{number}].attempt_count"),
+        )
+        for number, each in enumerate(message.skills)
+    )
+
+
+def _finite(value: float, field: str) -> float:
+    if not isfinite(value):
+        raise InvalidInput.of(field, "must be a finite number")
+    return value
 
 
 def _probability(value: float, field: str) -> float:

@@ -2,9 +2,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.scheduler.model import ProgressUpdate
+from domain.scheduler.model import LearnerUpdate, ProgressUpdate
 from domain.scheduler.ports import HotStates, NewHistory, NewUnit
-from domain.scheduler.state import LearnerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +17,8 @@ class ApplyUpdates:
     hot: HotStates
     new_history: NewHistory
 
-    async def __call__(self, organization: str, updates: Sequence[ProgressUpdate]) -> None:
-        by_learner: defaultdict[str, list[ProgressUpdate]] = defaultdict(list)
+    async def __call__(self, organization: str, updates: Sequence[LearnerUpdate]) -> None:
+        by_learner: defaultdict[str, list[LearnerUpdate]] = defaultdict(list)
         for update in updates:
             by_learner[update.learner].append(update)
         # First of all what states are made of: so a durable state can always be made again.
@@ -28,13 +27,12 @@ class ApplyUpdates:
             await history.commit()
         async with self.new_unit(organization) as unit:
             states = await unit.states.of(by_learner)
-            changed: dict[str, LearnerState] = {}
-            for learner, own in by_learner.items():
-                if (after := states[learner].after(own)) is not states[learner]:
-                    changed[learner] = after
-            if not changed:
-                return
-            await unit.states.save(changed)
-            await unit.difficulties.save({each.item: each.item_difficulty for each in updates})
-            await unit.commit()
-        await self.hot.keep(organization, changed)
+            after = {learner: states[learner].after(own) for learner, own in by_learner.items()}
+            if changed := {learner: state for learner, state in after.items() if state is not states[learner]}:
+                await unit.states.save(changed)
+                await unit.difficulties.save(
+                    {each.item: each.item_difficulty for each in updates if isinstance(each, ProgressUpdate)}
+                )
+                await unit.commit()
+        # Also what did not change: who committed it may have died before the cache had it.
+        await self.hot.keep(organization, after)

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from domain.scheduler.model import ProgressUpdate
+from domain.scheduler.model import LearnerUpdate
 from domain.scheduler.ports import HotStates
 from domain.scheduler.state import LearnerState
 from domain.scheduler.use_cases.recall import Recall
@@ -13,15 +13,15 @@ from domain.shared.caller import Caller
 class Observe:
     """Puts updates into the hot states at once, each only right after the one before it; the log makes them durable.
 
-    What comes after a gap is left to the log, which delivers everything in order.
+    What comes after a gap is left to the log, which delivers everything in order, repairs of which nobody told here included.
     """
 
     hot: HotStates
     recall: Recall
 
-    async def __call__(self, caller: Caller, updates: Sequence[ProgressUpdate]) -> None:
+    async def __call__(self, caller: Caller, updates: Sequence[LearnerUpdate]) -> None:
         by_learner = {
-            learner: sorted(own, key=lambda each: each.sequence)
+            learner: sorted(own, key=lambda each: each.version)
             for learner, own in groupby(sorted(updates, key=lambda each: each.learner), lambda each: each.learner)
         }
         known = await self.hot.states(caller.organization, list(by_learner))

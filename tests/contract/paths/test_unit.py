@@ -33,7 +33,7 @@ from domain.paths.use_cases.create_path import CreatePath
 from domain.shared.caller import Caller, Role
 from domain.shared.page import PageRequest
 from tests.unit.paths import making
-from tests.unit.paths.making import FRACTIONS, NOW, TODAY, knowing, override, update
+from tests.unit.paths.making import FRACTIONS, NOW, TODAY, knowing, override, repaired, update
 
 NewUnit = Callable[[str], PathsUnit]
 
@@ -82,6 +82,7 @@ def full(path_id: str = "p", learner: str = "ada") -> Path:
         learner_may_skip=True,
         teacher_settings={"due_date": "grace"},
         pace=Pace(3, 100.1),
+        repair=2,
         archived_at=None,
     )
 
@@ -200,14 +201,16 @@ async def test_revisions_come_newest_first_page_by_page(new_unit: NewUnit, north
 async def test_updates_that_come_at_once_all_count(new_unit: NewUnit, north: str) -> None:
     await given(new_unit, north, making.path(), making.path(path_id="q"))
     apply = ApplyUpdates(new_unit, lambda: NOW)
-    moves = {1: {"count": 0.85}, 2: {"add": 0.9}, 3: {"sub": 0.81}, 4: {"mul": 0.3}}
+    moves = {1: {"count": 0.85}, 2: {"add": 0.9}, 3: {"sub": 0.4}, 4: {"mul": 0.3}}
+    log = [update(number, **means) for number, means in moves.items()]
+    log.insert(3, repaired(3, count=0.85, add=0.9, sub=0.81))
     # Every batch brings all that came before it again, as a log does after a crash.
-    batches = [[update(number, **moves[number]) for number in range(1, last + 1)] for last in moves]
+    batches = [log[:last] for last in range(1, 6)]
     await asyncio.gather(*(apply(north, batch) for batch in batches))
     async with new_unit(north) as unit:
         for path_id in ("p", "q"):
             path = await unit.paths.get("ada", path_id)
-            assert path.sequence == 4
+            assert (path.sequence, path.repair) == (4, 1)
             assert {each.skill for each in path.steps if each.reached} == {"count", "add", "sub"}
             revisions = (await unit.revisions.page("ada", path_id, PageRequest(10))).elements
             assert len(revisions) == path.revision - 1

@@ -12,7 +12,7 @@ from adapters.scheduler.postgres import PostgresSchedulerUnit
 from domain.scheduler.difficulties import DifficultyEpoch
 from domain.scheduler.model import CourseNotPublished
 from domain.scheduler.ports import HistoryUnit, NewUnit
-from tests.unit.scheduler.making import publication, update
+from tests.unit.scheduler.making import publication, repair, update
 
 
 class Stores(NamedTuple):
@@ -51,6 +51,19 @@ async def test_updates_come_back_as_they_were_in_order_and_up_to_a_sequence(stor
         assert await history.updates.of("ada", 10) == updates[:10]
         assert await history.updates.of("grace", 10) == [update(3, learner="grace")]
         assert await history.updates.of("nobody", 10) == []
+
+
+async def test_repairs_come_back_as_they_were_right_after_their_attempt(stores: Stores, organization: str) -> None:
+    log = [update(1), update(2), repair(2, a=0.1, b=1 / 3), repair(2, 2, ability=0.7), update(3), repair(3, 3, a=1.0)]
+    for batch in ([*reversed(log), repair(2, learner="grace")], log):
+        async with stores.history(organization) as history:
+            await history.updates.add(batch)
+            await history.commit()
+    async with stores.history(organization) as history:
+        assert await history.updates.of("ada", 9) == log
+        assert await history.updates.of("ada", 2) == log[:4]
+        assert await history.updates.of("ada", 1) == log[:1]
+        assert await history.updates.of("grace", 9) == [repair(2, learner="grace")]
 
 
 async def test_an_update_that_is_kept_stays_as_it_is(stores: Stores, organization: str) -> None:
@@ -111,7 +124,7 @@ async def test_a_publication_is_found_by_its_number(stores: Stores, organization
 
 async def test_another_organization_sees_nothing(stores: Stores, organization: str) -> None:
     async with stores.history(organization) as history:
-        await history.updates.add([update(1)])
+        await history.updates.add([update(1), repair(1)])
         await history.commit()
     await add(stores, organization, DifficultyEpoch(1, {"x": 0.5}))
     async with stores.history(f"{organization}-other") as history:

@@ -6,7 +6,7 @@ from adapters.scheduler.encoding import encoded_state
 from adapters.scheduler.redis import RedisHotStates
 from domain.scheduler.ports import HotStates, HotView
 from domain.scheduler.state import LearnerState
-from tests.unit.scheduler.making import update
+from tests.unit.scheduler.making import repair, update
 
 DECISION = "b7c1a1de-8f5e-4c55-9f0a-3c8c4f9e2d10"
 
@@ -45,6 +45,17 @@ async def test_many_at_once_end_with_the_newest(hot: HotStates, organization: st
     assert (await hot.states(organization, ["ada"]))["ada"].sequence == 9
 
 
+async def test_of_the_same_attempts_the_newest_repair_stays(hot: HotStates, organization: str) -> None:
+    states = [at(300), at(300).after([repair(300)]), at(300).after([repair(300), repair(300, 2)])]
+    for each in (states[1], states[0], states[2], states[1], at(299)):
+        await hot.keep(organization, {"ada": each})
+    assert (await hot.states(organization, ["ada"]))["ada"].version == (300, 2)
+    await hot.keep(organization, {"ada": states[2].after([update(301)])})
+    view = await hot.read(organization, "ada", "sql", DECISION)
+    assert view.state is not None
+    assert view.state.version == (301, 2)
+
+
 async def test_organizations_and_learners_are_apart(hot: HotStates, organization: str) -> None:
     await hot.keep(organization, {"ada": at(1), "grace": at(2)})
     found = await hot.states(organization, ["ada", "grace", "alan"])
@@ -78,3 +89,12 @@ async def test_a_state_in_another_form_counts_as_unknown(valkey_url: str, organi
         await redis.set(key, bytes(data))
         assert (await hot.read(organization, "ada", "sql", DECISION)).state is None
         assert await hot.states(organization, ["ada"]) == {}
+
+
+async def test_a_state_cached_before_there_were_repairs_is_read_and_gives_way(valkey_url: str, organization: str) -> None:
+    async with Redis.from_url(valkey_url) as redis:
+        hot = RedisHotStates(redis)
+        await redis.set(f"paideia:scheduler:state:{organization}:ada", encoded_state(at(2)))
+        assert encoded_state((await hot.states(organization, ["ada"]))["ada"]) == encoded_state(at(2))
+        await hot.keep(organization, {"ada": at(2).after([repair(2)])})
+        assert (await hot.states(organization, ["ada"]))["ada"].version == (2, 1)

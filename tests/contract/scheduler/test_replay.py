@@ -9,12 +9,12 @@ from domain.scheduler.model import DecisionRequest, Mode
 from domain.scheduler.pools import REFRESH
 from domain.shared.caller import Caller, Role
 from services.scheduler.container import SchedulerContainer
-from tests.rpc.scheduler.making import Message, updated
+from tests.rpc.scheduler.making import Message, repaired, updated
 from tests.unit.scheduler.making import NOW, publication
 
 
 async def test_decisions_are_made_again_from_what_the_database_keeps(pool: asyncpg.Pool, organization: str) -> None:
-    """By another process, after the learner, the difficulties and the publication moved on."""
+    """By another process, after the learner, the difficulties and the publication moved on and the learner's mastery was repaired."""
     source, redis = MemoryPublications(), Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2)
     source.put(organization, publication())
     now = [NOW]
@@ -36,6 +36,8 @@ async def test_decisions_are_made_again_from_what_the_database_keeps(pool: async
             updated(3 * round_ + n + 1, item=f"items/item-{3 * n}", item_difficulty=0.3 * round_ - 0.1 * n) for n in range(3)
         ]
         await apply([Message(each.SerializeToString(), organization) for each in updates])
+        made.append(await next_items(ada, DecisionRequest(str(uuid4()), "ada", "sql", 3)))
+        await apply([Message(repaired(3 * round_ + 3, round_ + 1, a=0.3 + 0.1 * round_).SerializeToString(), organization)])
         now[0] += REFRESH * 2
         for mode in Mode:
             made.append(await next_items(ada, DecisionRequest(str(uuid4()), "ada", "sql", 3, mode)))
@@ -44,6 +46,7 @@ async def test_decisions_are_made_again_from_what_the_database_keeps(pool: async
         await first.pools().renew(organization, "sql", round_ + 2)
     assert len({each.difficulty_epoch for each in made}) > 2
     assert {each.publication for each in made} == {1, 2, 3, 4}
+    assert len({each.state_lineage for each in made}) == 8
     replay = process().servicer().replay_decision
     for decision in made:
         replayed = await replay(ada, decision.id)

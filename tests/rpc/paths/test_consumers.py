@@ -18,10 +18,11 @@ class Message:
     organization: str = "north"
 
 
-def updated(sequence: int, learner: str = "ada", **means: float) -> bytes:
+def updated(sequence: int, learner: str = "ada", revision: int = 0, **means: float) -> bytes:
     return ProgressUpdated(
         learner=f"learners/{learner}",
         sequence=sequence,
+        revision=revision,
         skills=[SkillState(skill=f"skills/{skill}", mean=mean, lower=mean / 2, upper=mean) for skill, mean in means.items()],
         response_time=Duration(seconds=30),
     ).SerializeToString()
@@ -45,6 +46,20 @@ async def test_answers_finish_steps_each_once_and_say_why(paths: Paths) -> None:
     assert await paths.got() == after
 
 
+async def test_a_repair_reopens_what_was_not_mastered_once(paths: Paths) -> None:
+    await paths("CreatePath", path_request())
+    handle = paths.container.progress_updates()
+    batch = [Message(updated(1, count=0.9)), Message(updated(1, revision=1, count=0.4))]
+    await handle(batch[:1])
+    assert (await paths.got()).steps[0].status == pb.STEP_STATUS_DONE
+    await handle(batch)
+    after = await paths.got()
+    assert (after.steps[0].skill, after.steps[0].status) == ("skills/count", pb.STEP_STATUS_OPEN)
+    assert "Count is to be practised again: mastery is 40 %" in (await paths.revisions())[0].reason
+    await handle(batch)
+    assert await paths.got() == after
+
+
 async def test_answers_in_another_organization_are_not_this_learners(paths: Paths) -> None:
     before = await paths("CreatePath", path_request())
     await paths.container.progress_updates()([Message(updated(1, count=0.9), "south")])
@@ -56,6 +71,7 @@ async def test_answers_in_another_organization_are_not_this_learners(paths: Path
     [
         b"\xff\xff",
         updated(0, count=0.5),
+        updated(1, revision=-1, count=0.5),
         updated(1, count=float("nan")),
         updated(1, count=1.5),
         updated(1, "no blanks", count=0.5),

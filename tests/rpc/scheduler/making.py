@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from paideia.progress.v1.events_pb2 import ProgressUpdated, SkillState
+from paideia.progress.v1.events_pb2 import AbilityState, ProgressUpdated, SkillState
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
 from tests.unit.scheduler.making import ID, NOW
@@ -50,3 +50,16 @@ def updated(sequence: int = 1, **changes: object) -> ProgressUpdated:
         "response_time": Duration(seconds=9),
     }
     return ProgressUpdated(**usual | changes)
+
+
+def repaired(sequence: int, revision: int = 1, ability: float = 0.3, **means: float) -> ProgressUpdated:
+    """A repair as it is told: the newest attempt once more, with all mastery and all abilities."""
+    return updated(
+        sequence,
+        revision=revision,
+        skills=[
+            SkillState(skill=f"skills/{each}", mean=mean, lower=mean / 2, upper=(1 + mean) / 2, attempt_count=sequence)
+            for each, mean in means.items()
+        ],
+        abilities=[AbilityState(course="courses/sql", mean=ability, standard_error=0.5)],
+    )

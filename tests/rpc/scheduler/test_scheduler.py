@@ -6,7 +6,7 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 from grpc_status.rpc_status import from_call
-from paideia.progress.v1.events_pb2 import SkillState
+from paideia.progress.v1.events_pb2 import AbilityState, SkillState
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
 from tests.rpc.scheduler.making import OTHER, goal, next_items, updated
@@ -200,6 +200,9 @@ async def test_an_unknown_audience_is_refused(scheduler) -> None:
     [
         ({"learner": "ada"}, "learner"),
         ({"sequence": 0}, "sequence"),
+        ({"sequence": 2**33}, "sequence"),
+        ({"revision": -1}, "revision"),
+        ({"revision": 1, "abilities": [AbilityState(mean=nan)]}, "abilities[0].mean"),
         ({"course": "sql"}, "course"),
         ({"item": ""}, "item"),
         ({"score": 1.5}, "score"),

@@ -37,6 +37,11 @@ def update(sequence: int, seconds: float | None = None, learner: str = "ada", **
     return MasteryUpdate(learner, sequence, {skill: at(mean) for skill, mean in means.items()}, seconds)
 
 
+def repaired(sequence: int, repair: int = 1, seconds: float | None = None, **means: float) -> MasteryUpdate:
+    """All of ada's mastery as computed anew after an attempt."""
+    return MasteryUpdate("ada", sequence, {skill: at(mean) for skill, mean in means.items()}, seconds, repair)
+
+
 def override(kind: OverrideKind, *skills: str, by: str = "grace", note: str = "") -> Override:
     return Override(kind, skills, by, NOW, note)
 

@@ -4,11 +4,26 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.paths.codec import document_of, path_of
 from domain.paths.adapting import MOST_CHANGES, measured, revised
+from domain.paths.effort import NEVER_PRACTISED
 from domain.paths.graph import CourseGraph, CourseSkill
 from domain.paths.model import Cause, LearnerMastery, MasteryUpdate, OverrideKind, Path, PathState, StepStatus, Verdict
 from domain.paths.planning import laid_out, replanned
-from tests.unit.paths.making import FRACTIONS, NOW, TODAY, at, graph, knowing, names, override, path, planned_paths, update
+from tests.unit.paths.making import (
+    FRACTIONS,
+    NOW,
+    TODAY,
+    at,
+    graph,
+    knowing,
+    names,
+    override,
+    path,
+    planned_paths,
+    repaired,
+    update,
+)
 
 A_DAY = timedelta(days=1)
 
@@ -18,10 +33,13 @@ def paths_and_updates(draw: st.DrawFn) -> tuple[Path, list[MasteryUpdate]]:
     over, planned = draw(planned_paths())
     moved = st.dictionaries(st.sampled_from([*sorted(over.skills), "elsewhere"]), st.floats(0.0, 1.0), max_size=3)
     seconds = st.none() | st.floats(0, 10_000)
-    updates = [
-        MasteryUpdate("ada", planned.sequence + 1 + number, {skill: at(mean) for skill, mean in skills.items()}, took)
-        for number, (skills, took) in enumerate(draw(st.lists(st.tuples(moved, seconds), max_size=6)))
-    ]
+    updates: list[MasteryUpdate] = []
+    sequence, repairs = planned.sequence, 0
+    for skills, took, repair in draw(st.lists(st.tuples(moved, seconds, st.booleans()), max_size=6)):
+        repairs += repair
+        sequence += not repair or not sequence
+        told = {skill: at(mean) for skill, mean in skills.items()}
+        updates.append(MasteryUpdate("ada", sequence, told, took, repairs if repair else 0))
     return planned, updates
 
 
@@ -41,6 +59,35 @@ def test_it_does_not_matter_how_updates_are_batched(made: tuple[Path, list[Maste
     key = {each.skill: (each.reached, each.mastery, each.status, each.minutes) for each in at_once.steps}
     assert {each.skill: (each.reached, each.mastery, each.status, each.minutes) for each in in_two.steps} == key
     assert in_two.pace == at_once.pace
+
+
+def test_a_repair_takes_back_what_was_reached_once_and_leaves_the_pace() -> None:
+    done = measured(path(), [update(1, 60, count=0.9, add=0.9)], NOW)
+    repair = repaired(1, 1, 3_000, count=0.9, add=0.2)
+    after = measured(done, [repair], NOW)
+    assert [each.skill for each in after.steps if each.reached] == ["count"]
+    assert (after.sequence, after.repair, after.pace) == (1, 1, done.pace)
+    assert measured(after, [update(1, 60, count=0.9, add=0.9), repair], NOW) is after
+    later = measured(after, [update(2, add=0.9)], NOW)
+    assert measured(later, [repair, repaired(1, 2)], NOW) is later
+
+
+def test_a_path_that_was_kept_before_there_were_repairs_still_reads() -> None:
+    kept = measured(path(), [update(1, count=0.9)], NOW)
+    document = document_of(kept)
+    del document["repair"]
+    assert path_of(kept.learner, kept.id, kept.course, kept.publication, document) == kept
+
+
+def test_what_a_repair_leaves_out_was_never_practised() -> None:
+    after = measured(measured(path(), [update(1, count=0.9)], NOW), [repaired(1, elsewhere=0.9)], NOW)
+    assert not any(each.reached for each in after.steps)
+    assert {each.mastery for each in after.steps} == {NEVER_PRACTISED}
+
+
+def test_a_repair_concerns_a_path_that_missed_the_attempts_before_it() -> None:
+    after = measured(path(), [update(1, elsewhere=0.5), repaired(1, count=0.9)], NOW)
+    assert (after.sequence, after.repair, after.steps[0].reached) == (1, 1, True)
 
 
 @given(paths_and_updates())

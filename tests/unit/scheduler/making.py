@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from domain.scheduler.model import (
+    CourseAbility,
     DecisionRequest,
     Goal,
+    LearnerUpdate,
     Mode,
     ProgressUpdate,
     Publication,
     PublishedItem,
     PublishedSkill,
+    Repair,
     SkillMastery,
 )
 from domain.scheduler.policy import PRACTICE_2, Arm, Policy
@@ -59,6 +62,17 @@ def update(
         item_difficulty=difficulty,
         answered_at=at,
         response_seconds=response_seconds,
+    )
+
+
+def repair(sequence: int, revision: int = 1, *, learner: str = "ada", ability: float = 0.0, **means: float) -> Repair:
+    """A repair to these means and one ability."""
+    return Repair(
+        learner,
+        sequence,
+        revision,
+        tuple(SkillMastery(each, mean, 0.5 * mean, 0.5 * mean + 0.5, sequence) for each, mean in sorted(means.items())),
+        (CourseAbility("sql", ability, 0.25),),
     )
 
 
@@ -124,3 +138,17 @@ def histories(draw: st.DrawFn, most: int = 40) -> list[ProgressUpdate]:
             )
         )
     return updates
+
+
+@st.composite
+def logs(draw: st.DrawFn, most: int = 12) -> list[LearnerUpdate]:
+    """All that is told of a learner in the order of the log: updates, with repairs after some of them."""
+    log: list[LearnerUpdate] = []
+    revision = 0
+    for each in draw(histories(most)):
+        log.append(each)
+        for _ in range(draw(st.sampled_from((0, 0, 0, 1, 2)))):
+            revision += 1
+            means = draw(st.dictionaries(st.sampled_from([f"s{n}" for n in range(8)]), st.floats(0, 1)))
+            log.append(repair(each.sequence, revision, ability=draw(st.floats(-3, 3)), **means))
+    return log
