@@ -5,7 +5,7 @@ an old attempt can be recomputed for as long as its document is here. Never chan
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from domain.progress.model import CourseState, SkillMastery, SkillState
-from domain.psychometrics.bkt import Ranges, Tracing
+from domain.psychometrics.bkt import Growth, Ranges, Tracing
 from domain.psychometrics.response_model import Constants, ResponseModel
 from domain.shared.errors import InvalidInput, NotFound
 from domain.shared.page import Page, PageRequest
@@ -35,11 +35,21 @@ def _ensemble(document: Document) -> Tracing:
         {skill: _ranges(each) for skill, each in document.get("skills", {}).items()},
         document["sets"],
         tuple(document["ends"]),
+        _growth(document["growth"]) if "growth" in document else None,
     )
 
 
+def _growth(document: Document) -> Growth:
+    return Growth(document["sets"], *(_range(document[name]) for name in ("start", "pace")))
+
+
 def _ranges(document: Document) -> Ranges:
-    return Ranges(**{name: (float(low), float(high)) for name, (low, high) in document.items()})
+    return Ranges(**{name: _range(each) for name, each in document.items()})
+
+
+def _range(ends: Sequence[float]) -> tuple[float, float]:
+    low, high = ends
+    return float(low), float(high)
 
 
 RESPONSE_FAMILIES: Final[Mapping[str, Callable[[Document], ResponseModel]]] = {"logistic": _logistic}
@@ -168,8 +178,42 @@ DOCUMENTS: Final[tuple[Document, ...]] = (
             "skills": {},
         },
     },
+    {
+        "id": "logistic-3+bkt-4",
+        "title": "mastery may be a matter of degree",
+        "response": {
+            "family": "logistic",
+            "constants": {
+                "ability_variance": 2.0,
+                "deviation_variance": 0.3,
+                "slope_mean": 1.0,
+                "slope_variance": 0.33,
+                "intercept_mean": 0.5,
+                "intercept_variance": 1.5,
+                "drift": 0.005,
+                "settling": 20.0,
+            },
+        },
+        "tracing": {
+            "family": "bkt-ensemble",
+            "sets": 44,
+            "ends": [0.067, 0.933],
+            "ranges": {
+                "prior": [0.05, 0.75],
+                "learn": [0.02, 0.3],
+                "guess": [0.05, 0.35],
+                "slip": [0.02, 0.2],
+                "forget": [0.001, 0.01],
+                "decay": [0.0005, 0.03],
+            },
+            "growth": {"sets": 14, "start": [-2.5, 1.5], "pace": [0.05, 0.5]},
+            "skills": {},
+        },
+    },
 )
 """`response` holds priors and rates in logits; `tracing` the range of each parameter by which P(mastered) is computed. `skills` has the
-ranges of skills that differ, such as those fitted to data; a parameter that is known has a range of no width."""
+ranges of skills that differ, such as those fitted to data; a parameter that is known has a range of no width. `growth`, if there, has the
+ranges in logits of the last ones of all `sets`, in which mastery is a matter of degree. Versions of as many sets have the same of each kind:
+by that a state says which it is of."""
 
 MODELS: Final = ModelVersions(DOCUMENTS)

@@ -1,15 +1,22 @@
 """Bayesian knowledge tracing with unknown parameters: P(mastered) of a skill, and an honest interval around it.
 
-The model is Corbett and Anderson's (1995, "Knowledge tracing: modeling the acquisition of procedural knowledge"): a skill is mastered
-or not; it is mastered at the start with probability `prior`, is learnt at each attempt with `learn`, and shows through `guess`
-(right though not mastered) and `slip` (wrong though mastered). It is also lost: at an attempt with `forget` (Khajah, Lindsey and Mozer
-2016, "How deep is knowledge tracing?"), seldom, but so that no row of right answers makes certain; and between attempts at the rate
-`decay`, so that t days leave mastery with probability exp(-decay t), the continuous form of the forgetting that Qiu, Qi, Lu, Pardos and
-Heffernan (2011, "Does time matter? Modeling the effect of time with Bayesian knowledge tracing") let a new day bring.
+P(mastered) is the chance that the skill carries the learner through the next item of middle difficulty, guesses and slips apart. The
+model is Corbett and Anderson's (1995, "Knowledge tracing: modeling the acquisition of procedural knowledge"): a skill is mastered or not;
+it is mastered at the start with probability `prior`, is learnt at each attempt with `learn`, and shows through `guess` (right though not
+mastered) and `slip` (wrong though mastered). It is also lost: at an attempt with `forget` (Khajah, Lindsey and Mozer 2016, "How deep is
+knowledge tracing?"), seldom, but so that no row of right answers makes certain; and between attempts at the rate `decay`, so that t days
+leave mastery with probability exp(-decay t), the continuous form of the forgetting that Qiu, Qi, Lu, Pardos and Heffernan (2011, "Does
+time matter? Modeling the effect of time with Bayesian knowledge tracing") let a new day bring.
 
-Nobody knows these six for a new skill and a new learner, so a learner's state is a small ensemble: 48 parameter sets spread evenly over
-the plausible ranges, each with its own P(mastered) and the posterior weight that the learner's answers so far give it, kept as one joint
-distribution. The reported mean is the ensemble's, that is P(mastered) with the parameters integrated out; the 90 % interval runs between
+Not every skill is all or nothing. Who carries nine items of ten answers much like who has mastered the skill and slips, and a model that
+knows only of the latter becomes sure of a mastery that is not there. So in some parameter sets mastery is a matter of degree: a share m
+of the items is carried, each anew. The logit of m rises by `pace` at each attempt, right or wrong, as in the additive factors model (Cen,
+Koedinger and Junker 2006, "Learning factors analysis"), and falls by `decay` a day. Where answers tell the two kinds apart, one takes the
+weight; where they cannot, both keep theirs (Hoeting, Madigan, Raftery and Volinsky 1999, "Bayesian model averaging: a tutorial").
+
+Nobody knows the parameters for a new skill and a new learner, so a learner's state is a small ensemble: 44 parameter sets spread evenly
+over the plausible ranges, each with its own P(mastered) and the posterior weight that the learner's answers so far give it, kept as one
+joint distribution. The reported mean is the ensemble's, that is P(mastered) with the parameters integrated out; the 90 % interval runs between
 two quantiles of P(mastered) over the parameter sets. It is wide before the first answer, narrows as answers tell, and widens with the
 days since, because nobody knows the rate either. Exponential forgetting at rates that differ adds up to the power law that forgetting
 curves show (Anderson and Tweney 1997, "Artifactual power curves in forgetting").
@@ -22,7 +29,7 @@ Since every skill also gets its chance of having been learnt, practising such it
 Partial credit is Jeffrey's rule: the posterior after a score of 0.3 is 0.3 of that after a right and 0.7 of that after a wrong answer.
 
 Answers that do not touch the same learner's skill are independent, so a batch of them is one pass of numpy: alone an answer costs some
-25 numpy calls, among hundreds their share of it.
+35 numpy calls, among hundreds their share of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +43,7 @@ from domain.shared.errors import InvalidInput
 
 State: TypeAlias = NDArray[np.float32]
 """Shape (2, sets): the joint probability of each parameter set and of the skill being mastered (row 0) or not (row 1); sums to 1.
-Never changed in place."""
+In sets by degrees the rows stand for carrying the next item or not. Never changed in place."""
 
 Range: TypeAlias = tuple[float, float]
 
@@ -44,6 +51,8 @@ _LEAST: Final = np.float32(1e-8)
 _HALF: Final = np.float32(0.5)
 _BASES: Final = (2, 3, 5, 7, 11, 13)
 _MOST_SETS: Final = 256
+_FARTHEST_START: Final = 10.0
+_LOGARITHMIC: Final = ("decay", "pace")
 
 
 class Ranges(NamedTuple):
@@ -70,8 +79,31 @@ class Ranges(NamedTuple):
             raise InvalidInput.of(f"{field}.guess", "must stay below 1 - slip: else a wrong answer would speak for mastery")
 
 
+class Growth(NamedTuple):
+    """How many of the sets have mastery by degrees, and where its logit begins and what an attempt adds to it; guess, slip and decay are
+    the skill's."""
+
+    # From 8 to 82 % at the start. Koedinger, Carvalho, Liu and McLaughlin 2023, "An astonishing regularity in student learning rate", found
+    # about 0.1 logits an attempt in the middle of many courses.
+    sets: int = 14
+    start: Range = (-2.5, 1.5)
+    pace: Range = (0.05, 0.5)
+
+    def check(self, field: str, most: int) -> None:
+        """Raises InvalidInput naming what below `field` cannot be used."""
+        if not 1 <= self.sets <= most:
+            raise InvalidInput.of(f"{field}.sets", f"must be 1 to {most}")
+        if not -_FARTHEST_START <= self.start[0] <= self.start[1] <= _FARTHEST_START:
+            raise InvalidInput.of(f"{field}.start", f"must be two logits, the less first, at most {_FARTHEST_START:g} from 0")
+        if not 0 <= self.pace[0] <= self.pace[1] <= 1:
+            raise InvalidInput.of(f"{field}.pace", "must be two numbers, the less first, from 0 to 1")
+
+
 class Parameters(NamedTuple):
-    """The parameter sets: probabilities and a rate a day, each of shape (rows, sets) with a row a skill that has its own ranges."""
+    """The parameter sets: probabilities and a rate a day, each of shape (rows, sets) with a row a skill that has its own ranges.
+
+    The last ones may be by degrees: there `prior` is the degree at the start, and `learn` and `forget` are 0.
+    """
 
     prior: State
     learn: State
@@ -105,13 +137,13 @@ def _spread(name: str, base: int, ranges: Sequence[Range], sets: int) -> State:
     """Evenly over each range; rates, which differ by orders of magnitude, evenly in their logarithm."""
     low, high = np.array(ranges).T[:, :, None]
     place = _halton(sets, base)
-    if name == "decay" and (low > 0).all():
+    if name in _LOGARITHMIC and (low > 0).all():
         return np.asarray(low * (high / low) ** place, dtype=np.float32)
     return np.asarray(low + (high - low) * place, dtype=np.float32)
 
 
 class Tracing:
-    """The model with its parameters: `ranges`, and those of `skills` that have their own.
+    """The model with its parameters: `ranges`, and those of `skills` that have their own; without `growth` no set is by degrees.
 
     `ends` are the quantiles of the ensemble between which the 90 % interval lies.
     """
@@ -120,8 +152,9 @@ class Tracing:
         self,
         ranges: Ranges = Ranges(),  # noqa: B008  # immutable
         skills: Mapping[str, Ranges] | None = None,
-        sets: int = 48,
-        ends: Range = (0.035, 0.965),
+        sets: int = 44,
+        ends: Range = (0.067, 0.933),
+        growth: Growth | None = Growth(),  # noqa: B008  # immutable
     ) -> None:
         """Raises InvalidInput naming what cannot be used."""
         own = dict(skills or {})
@@ -131,6 +164,8 @@ class Tracing:
             raise InvalidInput.of("sets", f"must be 2 to {_MOST_SETS}")
         if not 0 <= ends[0] < 0.5 < ends[1] <= 1:
             raise InvalidInput.of("ends", "must be a share below and one above one half")
+        if growth:
+            growth.check("growth", sets)
         self.parameters = made = Parameters(
             *(
                 _spread(name, base, [getattr(each, name) for each in (ranges, *own.values())], sets)
@@ -138,6 +173,9 @@ class Tracing:
             )
         )
         self._sets = sets
+        growth = growth or Growth(sets=0)
+        self._graded = slice(sets - growth.sets, sets)
+        self._odds = self._by_degrees(growth)
         self._rows = {skill: row for row, skill in enumerate(own, 1)}
         self._ends = np.array(ends, dtype=np.float32)[:, None]
         self._new: State = np.asarray(np.stack([made.prior, 1 - made.prior], axis=1) / np.float32(sets), dtype=np.float32)
@@ -146,6 +184,21 @@ class Tracing:
         self._show: State = np.stack([1 - made.slip - made.guess, np.zeros_like(made.guess)], axis=1)
         self._decays = bool(made.decay.any())
         self._new_estimates = self.estimates(self._new)
+
+    def _by_degrees(self, growth: Growth) -> State:
+        """Makes the last sets ones by degrees, and returns by what an attempt multiplies the odds of each, of shape (sets by degrees,).
+
+        Their starts are spread as the priors of the others are, and their paces as those learn.
+        """
+        start, pace = (
+            _spread(name, base, [each], self._sets)[0, self._graded]
+            for name, base, each in zip(("start", "pace"), _BASES, (growth.start, growth.pace), strict=False)
+        )
+        made = self.parameters
+        made.prior[:, self._graded] = 1 / (1 + np.exp(-start))
+        made.learn[:, self._graded] = made.forget[:, self._graded] = 0
+        odds: State = np.exp(pace)
+        return odds
 
     def new_skill(self, skill: str = "") -> State:
         """Returns the state before the first answer."""
@@ -166,6 +219,9 @@ class Tracing:
             known, unknown = joint[:, 0], joint[:, 1]
             rate = self.parameters.decay[self._row(skills)]
             kept = known * np.exp(-rate * np.array(days, dtype=np.float32)[:, None])
+            # By degrees it is the odds that fall.
+            faded, other = kept[:, self._graded], unknown[:, self._graded]
+            faded *= (known[:, self._graded] + other) / (faded + other)
             # After however many years something is left: a skill of probability zero could never be credited again.
             np.maximum(kept, np.minimum(known, _LEAST), out=kept)
             unknown += known - kept
@@ -199,6 +255,10 @@ class Tracing:
         if len(joint) > len(counts):
             score = score.repeat(counts)
             show = show * _others(joint, counts)
+        carried, missed = joint[:, 0, self._graded], joint[:, 1, self._graded]
+        # The answer does not change degrees, it tells which are likely.
+        odds = carried * self._odds
+        degree = odds / (odds + missed)
         right_if = guess + show
         right = _total(joint * right_if)
         credit, blame = _each(score) / right, _each(1 - score) / (1 - right)
@@ -208,6 +268,9 @@ class Tracing:
         learnt -= known * self.parameters.forget[row]
         known += learnt
         unknown -= learnt
+        weight = carried + missed
+        np.multiply(weight, degree, out=carried)
+        np.subtract(weight, carried, out=missed)
         # No parameter set becomes so unlikely that later answers could not bring it back.
         np.maximum(joint, _LEAST, out=joint)
         joint /= _total(joint)
@@ -216,8 +279,9 @@ class Tracing:
     def adopted(self, state: State) -> State:
         """Returns a state of another version's as one of this.
 
-        Of as many sets it stays as it is, each set at the same place in the ranges; else the sets take the quantiles of P(mastered) in
-        the order of their priors, which keeps mean and interval about as they are, and forgets what is known of the parameters.
+        Of as many sets it stays as it is, each set at the same place in the ranges and of the same kind; else the sets take the quantiles
+        of P(mastered) in the order of their priors, which keeps mean and interval about as they are, and forgets what is known of the
+        parameters.
         """
         if state.shape[1] == self._sets:
             return state
@@ -286,7 +350,3 @@ def _total(joint: State) -> State:
 def _each(values: State) -> State:
     """Shape (skills, 1, 1): one value for all of a skill's joint distribution."""
     return values[:, None, None]
-
-
-_DEFAULT = Tracing()
-new_skill, estimate = _DEFAULT.new_skill, _DEFAULT.estimate

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.psychometrics import bkt
+from domain.progress.versions import MODELS
 from domain.scheduler.decide import Difficulties, decide
 from domain.scheduler.model import Decision, DecisionRequest, ProgressUpdate
 from domain.scheduler.policy import Policy
@@ -160,7 +160,7 @@ def sample_of(log: Log, policy: Policy, reward: Reward, done: Callable[[int], No
     return Sample(columns[:, 0].astype(np.intp), columns[:, 1], columns[:, 2], columns[:, 3], np.array(shown), np.array(expected))
 
 
-_NEW_MEAN = bkt.estimate(bkt.new_skill()).mean
+_NEW_MEAN = MODELS.live.tracing.new_estimate().mean
 
 
 def _earned(update: ProgressUpdate, means: dict[tuple[str, str], float], reward: Reward) -> float:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.progress.model import Answer, CourseState, ProgressUpdated, SkillState
+from domain.progress.versions import MODELS
 from domain.progress.workbook import Workbook
-from domain.psychometrics import bkt
 from domain.psychometrics.response_model import ItemEvidence
 from domain.scheduler.decide import Difficulties
 from domain.scheduler.model import ProgressUpdate, SkillMastery
@@ -210,7 +210,7 @@ def simulate(
     return trace
 
 
-_NEW_MEAN = bkt.estimate(bkt.new_skill()).mean
+_NEW_MEAN = MODELS.live.tracing.new_estimate().mean
 
 
 def _gaps(ids: Integers, schedule: Schedule, seed: int) -> Floats:

@@ -201,8 +201,9 @@ async def test_attempts_of_every_version_are_recomputed_by_their_own(
     new_unit: NewUnit, recompute: RecomputeMastery, organization: str, admin: Caller
 ) -> None:
     told = answers(90)
-    old, new = (MODELS.get(each["id"]) for each in DOCUMENTS)
-    for version, batch in ((old, told[:30]), (new, told[30:50]), (old, told[50:60]), (new, told[60:])):
+    each_in_turn = [MODELS.get(each["id"]) for each in DOCUMENTS]
+    for place, version in enumerate([*each_in_turn, *each_in_turn]):
+        batch = told[15 * place : 15 * (place + 1)]
         async with new_unit(organization) as unit:
             await unit.records.open(batch)
             state = await unit.records.learner("ada")
