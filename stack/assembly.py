@@ -8,6 +8,7 @@ from stack.home import CHECKOUT, Home
 from stack.part import Command, Part
 from stack.parts.broker import BUCKET, Broker
 from stack.parts.host import Host
+from stack.parts.mails import Mails
 from stack.parts.objects import Objects
 from stack.parts.postgres import DATABASE, Postgres
 from stack.parts.proxy import Proxy
@@ -18,6 +19,8 @@ from stack.secret_files import SecretFiles
 from stack.settings import Ports, StackSettings
 from stack.supervisor import new_record
 
+LAKE_BUCKET = "lake"
+EXPORTS_BUCKET = "exports"
 _TOPICS = "import asyncio, sys; from adapters.shared.topics import ensure_topics; asyncio.run(ensure_topics(sys.argv[1]))"
 
 
@@ -33,29 +36,36 @@ class Assembly:
     def parts(self) -> list[Part]:
         """In an order in which they can start; creates the secrets that are missing."""
         stores = self._stores()
-        postgres, valkey, _, broker = stores
+        postgres, valkey, objects, broker = stores
         for name in database_roles():
             self._secrets.password(f"postgres_{name}")
-        for name in ("mesh_key", "identity_encryption_key"):
+        for name in ("mesh_key", "identity_encryption_key", "lake_key"):
             self._secrets.key(name)
         self._secrets.typed_password("admin_password")
         migrations = Task(
             "migrations", self._module("migrations", PAIDEIA_POSTGRES_OWNER_DSN=postgres.owner_dsn), (postgres.name,)
         )
         topics = Task("topics", self._python("-c", _TOPICS, broker.address), (broker.name,))
+        mails = Mails(self.home.mails, self.ports.mails)
         shared = {
             "PAIDEIA_POSTGRES_DSN": f"postgresql://{{role}}@{postgres.address}/{DATABASE}",
             "PAIDEIA_SECRETS_DIR": str(self.home.secrets),
             "PAIDEIA_REDIS_URL": valkey.url,
             "PAIDEIA_KAFKA_BOOTSTRAP": broker.address,
             "PAIDEIA_TARGETS": ",".join(f"{context}={address}" for context, address in self.targets().items()),
+            "PAIDEIA_SMTP_URL": mails.url,
+            "PAIDEIA_S3_ENDPOINT": objects.address,
+            "PAIDEIA_LAKE_WAREHOUSE": f"s3://{LAKE_BUCKET}",
+            "PAIDEIA_EXPORTS_BUCKET": EXPORTS_BUCKET,
             "PAIDEIA_BOOTSTRAP_ORGANIZATION": self.settings.organization,
             "PAIDEIA_BOOTSTRAP_ADMIN": self.settings.admin,
+            # By name: browsers bind no passkey to an address of digits.
+            "PAIDEIA_PUBLIC_URL": f"http://localhost:{self.ports.edge}",
         }
         hosts = self._hosts(shared, (migrations.name, topics.name, valkey.name))
         configuration = self._edge_configuration()
         edge = self._edge((configuration.name, *(host.name for host in hosts)))
-        return [*stores, migrations, topics, *hosts, configuration, edge]
+        return [*stores, mails, migrations, topics, *hosts, configuration, edge]
 
     def targets(self) -> dict[str, str]:
         """Where each context listens."""
@@ -83,7 +93,11 @@ class Assembly:
         )
         valkey = Valkey(self.home.run, self.ports.valkey, secret.password("valkey"))
         objects = Objects(
-            data / "objects", self.ports.objects, secret.password("s3_access_key"), secret.password("s3_secret_key"), (BUCKET,)
+            data / "objects",
+            self.ports.objects,
+            secret.password("s3_access_key"),
+            secret.password("s3_secret_key"),
+            (BUCKET, LAKE_BUCKET, EXPORTS_BUCKET),
         )
         broker = Broker.on(objects, self.ports.broker) if self.settings.broker_storage == "s3" else Broker(self.ports.broker)
         return postgres, valkey, objects, broker

@@ -26,6 +26,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def mails(self) -> Path:
+        """What the stack's mail server took, a file a mail."""
+        return self.path / "data" / "mails"
+
+    @property
     def run(self) -> Path:
         """Generated configuration; may be removed at any time while the stack is down."""
         return self.path / "run"

@@ -28,6 +28,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from stack.aws_chunks import AwsChunks
+from stack.folder_markers import FolderMarkers
+
 _UNFINISHED = ".tmp."
 _INTERNAL = ".nanio"
 
@@ -136,6 +139,7 @@ def main() -> None:
     app.state.storage = SoundStorage(directory.resolve())
     # Last: inside the check of the signature.
     app.user_middleware.append(Middleware(ConditionalWrites, storage=app.state.storage))
+    app.user_middleware += [Middleware(AwsChunks), Middleware(FolderMarkers)]
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from stack.home import Home
 
-DEFAULT_PROCESSES = "identity,catalog,paths;assessment;progress;scheduler;ingestion"
+DEFAULT_PROCESSES = "identity,catalog,paths;assessment;progress;scheduler;ingestion;analytics"
 _MOST_PROCESSES = 20
 
 
@@ -142,3 +142,7 @@ class Ports:
     @property
     def broker(self) -> int:
         return self.base + 83
+
+    @property
+    def mails(self) -> int:
+        return self.base + 84

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher as Argon2
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from adapters.identity.zxcvbn import score
 from domain.identity.ports import PasswordHasher
 from domain.shared.errors import LimitReached
 
@@ -51,6 +52,9 @@ class Argon2Passwords(PasswordHasher):
     async def verify(self, password: str, password_hash: str | None) -> bool:
         matches = await self._apart(lambda: self._matches(password, password_hash or self._nobodys))
         return matches and password_hash is not None
+
+    async def guessability(self, password: str, personal: Sequence[str]) -> int:
+        return await self._apart(lambda: score(password, personal))
 
     def outdated(self, password_hash: str) -> bool:
         return self._argon2.check_needs_rehash(password_hash)

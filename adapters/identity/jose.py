@@ -4,6 +4,7 @@ import json
 import secrets
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import uuid4
 
 from cryptography.exceptions import InvalidTag
@@ -13,6 +14,7 @@ from joserfc.jwk import ECKey
 
 from domain.identity.ports import TokenSigner
 from domain.identity.sessions import ACCESS_TOKEN_LIFE, PublicKey, SigningKey
+from domain.identity.step_up import Authentication
 from domain.shared.caller import Role
 
 _NONCE_BYTES = 12
@@ -42,9 +44,18 @@ class JoseSigner(TokenSigner):
             return False
         return True
 
-    def sign(self, key: SigningKey, organization: str, user: str, roles: frozenset[Role], session: str, now: datetime) -> str:
+    def sign(
+        self,
+        key: SigningKey,
+        organization: str,
+        user: str,
+        roles: frozenset[Role],
+        session: str,
+        now: datetime,
+        authentication: Authentication | None = None,
+    ) -> str:
         issued = int(now.timestamp())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": "paideia",
             "aud": "paideia",
             "sub": user,
@@ -55,6 +66,8 @@ class JoseSigner(TokenSigner):
             "iat": issued,
             "exp": issued + int(ACCESS_TOKEN_LIFE.total_seconds()),
         }
+        if authentication is not None:
+            claims |= {"auth_time": int(authentication.at.timestamp()), "amr": sorted(authentication.methods)}
         header = {"alg": "ES256", "typ": "JWT", "kid": key.kid}
         return jwt.encode(header, claims, self._opened(key.kid, key.sealed_private), algorithms=["ES256"])
 

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.identity.v1 import events_pb2 as pb
 
-from domain.identity.events import IdentityEvent, SessionRevoked, UserCreated, UserDeactivated
+from domain.identity.events import IdentityEvent, SecurityNoticed, SessionRevoked, SightChanged, UserCreated, UserDeactivated
 from domain.shared.events import EventEnvelope
 from domain.shared.trace import current_traceparent
 
@@ -20,7 +20,7 @@ def envelopes(events: Sequence[IdentityEvent], organization: str) -> list[EventE
 
 
 def _envelope(event: IdentityEvent, organization: str, traceparent: str) -> EventEnvelope:
-    message = _message(event)
+    message = _message(event, organization)
     return EventEnvelope(
         id=str(uuid4()),
         type=message.DESCRIPTOR.full_name,
@@ -33,7 +33,7 @@ def _envelope(event: IdentityEvent, organization: str, traceparent: str) -> Even
     )
 
 
-def _message(event: IdentityEvent) -> Message:
+def _message(event: IdentityEvent, organization: str) -> Message:
     user, at = f"users/{event.user}", Timestamp()
     at.FromDatetime(event.at)
     match event:
@@ -42,4 +42,8 @@ def _message(event: IdentityEvent) -> Message:
         case UserDeactivated():
             return pb.UserDeactivated(user=user, deactivate_time=at)
         case SessionRevoked():
-            return pb.SessionRevoked(user=user, revoke_time=at)
+            return pb.SessionRevoked(user=user, revoke_time=at, session=f"sessions/{event.session}" if event.session else "")
+        case SightChanged():
+            return pb.SightChanged(user=user, change_time=at, organization=f"organizations/{organization}")
+        case SecurityNoticed():
+            return pb.SecurityNoticed(user=user, notice_time=at, notice=event.notice)

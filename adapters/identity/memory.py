@@ -6,6 +6,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
+from adapters.identity.memory_credentials import (
+    CredentialState,
+    MemoryChallenges,
+    MemoryFactors,
+    MemoryLinks,
+)
+from adapters.identity.memory_people import (
+    MemoryClasses,
+    MemoryGuardians,
+    MemoryInvitations,
+    MemoryMailQueue,
+    MemoryMails,
+    MemoryProfiles,
+    PeopleState,
+)
+from domain.identity.credential_ports import ChallengeRepository, FactorRepository, LinkRepository
 from domain.identity.events import IdentityEvent
 from domain.identity.model import (
     Account,
@@ -16,6 +32,14 @@ from domain.identity.model import (
     User,
     UserNotFound,
 )
+from domain.identity.people import StaleOrganization
+from domain.identity.people_ports import (
+    ClassRepository,
+    GuardianRepository,
+    InvitationRepository,
+    MailRepository,
+    ProfileRepository,
+)
 from domain.identity.ports import (
     AccountRepository,
     EventOutbox,
@@ -25,7 +49,16 @@ from domain.identity.ports import (
     ThrottleRepository,
     UserRepository,
 )
-from domain.identity.sessions import FAILURES_FORGOTTEN_AFTER, PresentedToken, Session, SigningKey, SignInThrottle
+from domain.identity.sessions import (
+    FAILURES_FORGOTTEN_AFTER,
+    PresentedToken,
+    Session,
+    SessionNotFound,
+    SigningKey,
+    SignInThrottle,
+)
+from domain.identity.step_up import Authentication
+from domain.shared.clock import Clock, system_clock
 from domain.shared.page import Page, PageRequest
 
 
@@ -39,6 +72,8 @@ class Tenant:
     sessions: dict[str, Session] = field(default_factory=dict)
     tokens: dict[bytes, tuple[str, bool]] = field(default_factory=dict)
     events: list[IdentityEvent] = field(default_factory=list)
+    credentials: CredentialState = field(default_factory=CredentialState)
+    people: PeopleState = field(default_factory=PeopleState)
 
     def copy(self) -> "Tenant":
         return Tenant(
@@ -48,6 +83,8 @@ class Tenant:
             dict(self.sessions),
             dict(self.tokens),
             list(self.events),
+            self.credentials.copy(),
+            self.people.copy(),
         )
 
 
@@ -63,7 +100,8 @@ class Platform:
 class IdentityMemory:
     """The store; hands out units."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = system_clock) -> None:
+        self.clock = clock
         self.tenants: dict[str, Tenant] = {}
         self.platform = Platform()
         self.turn = asyncio.Lock()
@@ -84,6 +122,14 @@ class MemoryIdentityUnit:
     users: UserRepository
     accounts: AccountRepository
     sessions: SessionRepository
+    factors: FactorRepository
+    challenges: ChallengeRepository
+    links: LinkRepository
+    profiles: ProfileRepository
+    classes: ClassRepository
+    guardians: GuardianRepository
+    invitations: InvitationRepository
+    mails: MailRepository
     events: EventOutbox
 
     def __init__(self, memory: IdentityMemory, organization: str) -> None:
@@ -100,6 +146,15 @@ class MemoryIdentityUnit:
         self.users = MemoryUsers(self._tenant)
         self.accounts = MemoryAccounts(self._tenant)
         self.sessions = MemorySessions(self._tenant)
+        self.factors = MemoryFactors(self._tenant.credentials)
+        self.challenges = MemoryChallenges(self._tenant.credentials)
+        self.links = MemoryLinks(self._tenant.credentials)
+        people = self._tenant.people
+        self.profiles = MemoryProfiles(people, self._tenant.users)
+        self.classes = MemoryClasses(people)
+        self.guardians = MemoryGuardians(people)
+        self.invitations = MemoryInvitations(people)
+        self.mails = MemoryMails(people, self._tenant.credentials.mails, self._organization, self._memory.clock)
         self.events = MemoryEvents(self._tenant)
         return self
 
@@ -110,18 +165,23 @@ class MemoryIdentityUnit:
 class MemoryPlatformUnit:
     throttles: ThrottleRepository
     signing_keys: SigningKeyRepository
+    mail_queue: MemoryMailQueue
 
     def __init__(self, memory: IdentityMemory) -> None:
         self._memory = memory
 
     async def commit(self) -> None:
         self._memory.platform = self._platform
+        self.mail_queue.apply()
 
     async def __aenter__(self) -> Self:
         await self._memory.turn.acquire()
         self._platform = self._memory.platform.copy()
         self.throttles = MemoryThrottles(self._platform)
         self.signing_keys = MemorySigningKeys(self._platform)
+        tenants = self._memory.tenants
+        people = {organization: tenant.people for organization, tenant in tenants.items()}
+        self.mail_queue = MemoryMailQueue(people, lambda organization: tenants[organization].organization)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -151,6 +211,11 @@ class MemoryOrganizations(OrganizationRepository):
     async def exists(self) -> bool:
         return self._tenant.organization is not None
 
+    async def save(self, organization: Organization) -> None:
+        if organization.revision != (await self.get()).revision + 1:
+            raise StaleOrganization
+        self._tenant.organization = organization
+
 
 class MemoryUsers(_OfTenant, UserRepository):
     async def add(self, users: Sequence[User]) -> frozenset[str]:
@@ -168,14 +233,18 @@ class MemoryUsers(_OfTenant, UserRepository):
     async def find(self, user_ids: Sequence[str]) -> Sequence[User]:
         return [self._tenant.users[each] for each in user_ids if each in self._tenant.users]
 
-    async def page(self, request: PageRequest) -> Page[User]:
+    async def page(self, request: PageRequest, only: frozenset[str] | None = None) -> Page[User]:
         after = request.after[0] if request.after is not None else ""
-        found = [self._tenant.users[each] for each in sorted(self._tenant.users) if each > after]
+        shown_ids = (each for each in sorted(self._tenant.users) if only is None or each in only)
+        found = [self._tenant.users[each] for each in shown_ids if each > after]
         shown = tuple(found[: request.size])
         return Page(shown, (shown[-1].id,) if len(found) > request.size else None)
 
     async def save(self, user: User) -> None:
         self._put(user)
+
+    async def with_emails(self, emails: Sequence[str]) -> frozenset[str]:
+        return frozenset(emails) & {user.email for user in self._tenant.users.values() if user.email is not None}
 
     async def administrators(self) -> frozenset[str]:
         return frozenset(user.id for user in self._tenant.users.values() if user.administers)
@@ -218,15 +287,32 @@ class MemorySessions(_OfTenant, SessionRepository):
         self._tenant.tokens[spent] = (session.id, True)
         self._tenant.tokens[fresh] = (session.id, False)
 
+    async def get(self, session_id: str, user_id: str) -> Session:
+        session = self._tenant.sessions.get(session_id)
+        if session is None or session.user != user_id:
+            raise SessionNotFound(f"no session {session_id}")
+        return session
+
+    async def page(self, user_id: str, request: PageRequest, now: datetime) -> Page[Session]:
+        after = request.after[0] if request.after is not None else ""
+        own = [each for each in self._tenant.sessions.values() if each.user == user_id and each.lives(now) and each.id > after]
+        own.sort(key=lambda session: session.id)
+        shown = tuple(own[: request.size])
+        return Page(shown, (shown[-1].id,) if len(own) > request.size else None)
+
+    async def authenticate(self, session_id: str, authentication: Authentication) -> None:
+        self._tenant.sessions[session_id] = replace(self._tenant.sessions[session_id], authentication=authentication)
+
     async def end(self, session_id: str) -> None:
         self._tenant.sessions.pop(session_id, None)
         for digest in [digest for digest, (owner, _) in self._tenant.tokens.items() if owner == session_id]:
             del self._tenant.tokens[digest]
 
-    async def end_all(self, user_id: str, but: str | None = None) -> None:
-        for session in list(self._tenant.sessions.values()):
-            if session.user == user_id and session.id != but:
-                await self.end(session.id)
+    async def end_all(self, user_id: str, but: str | None = None) -> Sequence[str]:
+        ended = [each.id for each in self._tenant.sessions.values() if each.user == user_id and each.id != but]
+        for session_id in ended:
+            await self.end(session_id)
+        return ended
 
     async def forget_expired(self, user_id: str, now: datetime) -> None:
         for session in list(self._tenant.sessions.values()):

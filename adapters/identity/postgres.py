@@ -1,20 +1,24 @@
 """Identity in PostgreSQL: one unit for what an organization owns, one for what the platform owns."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Row, Text, any_, literal, select, text, update
+from sqlalchemy import LargeBinary, Row, Text, any_, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.identity.kafka import envelopes
+from adapters.identity.postgres_credentials import PostgresChallenges, PostgresFactors
+from adapters.identity.postgres_links import PostgresLinks
+from adapters.identity.postgres_mails import PostgresMailQueue, PostgresMails
+from adapters.identity.postgres_people import PostgresClasses, PostgresGuardians, PostgresInvitations, PostgresProfiles
 from adapters.identity.postgres_sessions import PostgresSessions, PostgresSigningKeys, PostgresThrottles
-from adapters.identity.postgres_tables import Repository, organizations, passwords, users
+from adapters.identity.postgres_tables import Repository, email_index, organizations, passwords, users
 from adapters.shared.outbox import add_to_outbox
 from adapters.shared.postgres import BIND_ORGANIZATION, PostgresUnit, ambient_connection
+from domain.identity.credential_ports import ChallengeRepository, FactorRepository, LinkRepository, Vault
 from domain.identity.events import IdentityEvent
 from domain.identity.model import (
     PLATFORM,
@@ -26,6 +30,16 @@ from domain.identity.model import (
     User,
     UserNotFound,
 )
+from domain.identity.people import StaleOrganization
+from domain.identity.people_ports import (
+    ClassRepository,
+    GuardianRepository,
+    InvitationRepository,
+    MailQueue,
+    MailRepository,
+    ProfileRepository,
+)
+from domain.identity.people_settings import OrganizationSettings, SignUpPolicy, TeachersSee
 from domain.identity.ports import (
     AccountRepository,
     EventOutbox,
@@ -41,18 +55,13 @@ from domain.shared.page import Page, PageRequest
 _BOUND_ORGANIZATION = text("SELECT current_setting('paideia.organization', true)")
 
 
-def _email_index(email: str) -> bytes:
-    """What an address is found by and unique by, whatever form the address itself is kept in."""
-    return hashlib.sha256(email.encode()).digest()
-
-
 def _user_row(organization: str, user: User) -> dict[str, Any]:
     return {
         "organization_id": organization,
         "id": user.id,
         "display_name": user.display_name,
         "email": user.email,
-        "email_index": None if user.email is None else _email_index(user.email),
+        "email_index": None if user.email is None else email_index(user.email),
         "roles": sorted(user.roles),
         "created_at": user.created_at,
         "deactivated_at": user.deactivated_at,
@@ -83,7 +92,28 @@ class PostgresOrganizations(Repository, OrganizationRepository):
         row = (await self.connection.execute(select(organizations).where(self.mine(organizations)))).one_or_none()
         if row is None:
             raise OrganizationNotFound(f"no organization {self.organization}")
-        return Organization(row.organization_id, row.display_name, row.founded_at)
+        settings = OrganizationSettings(
+            row.locale, row.time_zone, SignUpPolicy(row.sign_up), tuple(row.sign_up_domains), TeachersSee(row.teachers_see)
+        )
+        return Organization(row.organization_id, row.display_name, row.founded_at, settings, row.revision)
+
+    async def save(self, organization: Organization) -> None:
+        settings = organization.settings
+        changed = await self.connection.execute(
+            update(organizations)
+            .where(self.mine(organizations), organizations.c.revision == organization.revision - 1)
+            .values(
+                display_name=organization.display_name,
+                locale=settings.locale,
+                time_zone=settings.time_zone,
+                sign_up=settings.sign_up,
+                sign_up_domains=list(settings.sign_up_domains),
+                teachers_see=settings.teachers_see,
+                revision=organization.revision,
+            )
+        )
+        if not changed.rowcount:
+            raise StaleOrganization
 
     async def exists(self) -> bool:
         return (await self.connection.execute(select(literal(1)).where(self.mine(organizations)))).first() is not None
@@ -112,13 +142,21 @@ class PostgresUsers(Repository, UserRepository):
             _user(row) for row in await self.connection.execute(select(users).where(self.mine(users), users.c.id == any_(ids)))
         ]
 
-    async def page(self, request: PageRequest) -> Page[User]:
+    async def page(self, request: PageRequest, only: frozenset[str] | None = None) -> Page[User]:
         query = select(users).where(self.mine(users)).order_by(users.c.id).limit(request.size + 1)
+        if only is not None:
+            query = query.where(users.c.id == any_(literal(sorted(only), ARRAY(Text))))
         if request.after is not None:
             query = query.where(users.c.id > request.after[0])
         found = [_user(row) for row in await self.connection.execute(query)]
         shown = tuple(found[: request.size])
         return Page(shown, (shown[-1].id,) if len(found) > request.size else None)
+
+    async def with_emails(self, emails: Sequence[str]) -> frozenset[str]:
+        by_index = {email_index(email): email for email in emails}
+        indexes = literal(list(by_index), ARRAY(LargeBinary))
+        query = select(users.c.email_index).where(self.mine(users), users.c.email_index == any_(indexes))
+        return frozenset(by_index[bytes(each)] for each in (await self.connection.execute(query)).scalars())
 
     async def save(self, user: User) -> None:
         changed = update(users).where(self.mine(users), users.c.id == user.id).values(_user_row(self.organization, user))
@@ -137,7 +175,7 @@ class PostgresUsers(Repository, UserRepository):
 class PostgresAccounts(Repository, AccountRepository):
     async def find(self, login: str) -> Account | None:
         # An id never contains "@", an address always does.
-        by = users.c.email_index == _email_index(login.lower()) if "@" in login else users.c.id == login
+        by = users.c.email_index == email_index(login.lower()) if "@" in login else users.c.id == login
         joined = users.outerjoin(
             passwords,
             (passwords.c.organization_id == users.c.organization_id) & (passwords.c.user_id == users.c.id),
@@ -173,7 +211,19 @@ class PostgresIdentityUnit(PostgresUnit):
     users: UserRepository
     accounts: AccountRepository
     sessions: SessionRepository
+    factors: FactorRepository
+    challenges: ChallengeRepository
+    links: LinkRepository
+    profiles: ProfileRepository
+    classes: ClassRepository
+    guardians: GuardianRepository
+    invitations: InvitationRepository
+    mails: MailRepository
     events: EventOutbox
+
+    def __init__(self, engine: AsyncEngine, organization: str, vault: Vault) -> None:
+        super().__init__(engine, organization)
+        self._vault = vault
 
     async def __aenter__(self) -> Self:
         joined = ambient_connection.get()
@@ -191,6 +241,14 @@ class PostgresIdentityUnit(PostgresUnit):
         self.users = PostgresUsers(self.connection, self._organization)
         self.accounts = PostgresAccounts(self.connection, self._organization)
         self.sessions = PostgresSessions(self.connection, self._organization)
+        self.factors = PostgresFactors(self.connection, self._organization)
+        self.challenges = PostgresChallenges(self.connection, self._organization)
+        self.links = PostgresLinks(self.connection, self._organization)
+        self.profiles = PostgresProfiles(self.connection, self._organization)
+        self.classes = PostgresClasses(self.connection, self._organization)
+        self.guardians = PostgresGuardians(self.connection, self._organization)
+        self.invitations = PostgresInvitations(self.connection, self._organization)
+        self.mails = PostgresMails(self.connection, self._organization, self._vault)
         self.events = PostgresEvents(self.connection, self._organization)
 
 
@@ -199,9 +257,11 @@ class PostgresPlatformUnit(PostgresUnit):
 
     throttles: ThrottleRepository
     signing_keys: SigningKeyRepository
+    mail_queue: MailQueue
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         super().__init__(engine, PLATFORM)
+        self._vault = vault
 
     async def __aenter__(self) -> Self:
         outside = ambient_connection.set(None)
@@ -213,3 +273,4 @@ class PostgresPlatformUnit(PostgresUnit):
     def _open(self) -> None:
         self.throttles = PostgresThrottles(self.connection, self._organization)
         self.signing_keys = PostgresSigningKeys(self.connection, self._organization)
+        self.mail_queue = PostgresMailQueue(self.connection, self._vault)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adapters.identity.postgres_tables import Repository, refresh_tokens, sessions, signing_keys, throttles
@@ -14,9 +15,12 @@ from domain.identity.sessions import (
     PresentedToken,
     PublicKey,
     Session,
+    SessionNotFound,
     SigningKey,
     SignInThrottle,
 )
+from domain.identity.step_up import Authentication, Method
+from domain.shared.page import Page, PageRequest
 
 _FORGOTTEN_AT_ONCE = 20
 
@@ -30,6 +34,10 @@ class PostgresSessions(Repository, SessionRepository):
                 user_id=session.user,
                 started_at=session.started_at,
                 expires_at=session.expires_at,
+                last_used_at=session.last_used_at,
+                authenticated_at=session.authentication.at,
+                methods=sorted(session.authentication.methods),
+                device=session.device,
             )
         )
         await self._add_token(session.id, digest)
@@ -46,23 +54,49 @@ class PostgresSessions(Repository, SessionRepository):
         spent = (await self.connection.execute(token)).scalar_one_or_none()
         if spent is None:
             return None
-        return PresentedToken(Session(str(row.id), row.user_id, row.started_at, row.expires_at), spent)
+        return PresentedToken(_session(row), spent)
 
     async def rotate(self, session: Session, spent: bytes, fresh: bytes) -> None:
         await self.connection.execute(
-            update(sessions).where(self.mine(sessions), sessions.c.id == UUID(session.id)).values(expires_at=session.expires_at)
+            update(sessions)
+            .where(self.mine(sessions), sessions.c.id == UUID(session.id))
+            .values(expires_at=session.expires_at, last_used_at=session.last_used_at)
         )
         await self.connection.execute(
             update(refresh_tokens).where(self.mine(refresh_tokens), refresh_tokens.c.digest == spent).values(spent=True)
         )
         await self._add_token(session.id, fresh)
 
+    async def get(self, session_id: str, user_id: str) -> Session:
+        query = select(sessions).where(self.mine(sessions), sessions.c.id == UUID(session_id), sessions.c.user_id == user_id)
+        row = (await self.connection.execute(query.with_for_update())).one_or_none()
+        if row is None:
+            raise SessionNotFound(f"no session {session_id}")
+        return _session(row)
+
+    async def page(self, user_id: str, request: PageRequest, now: datetime) -> Page[Session]:
+        query = select(sessions).where(self.mine(sessions), sessions.c.user_id == user_id, sessions.c.expires_at > now)
+        if request.after is not None:
+            query = query.where(sessions.c.id > UUID(request.after[0]))
+        rows = await self.connection.execute(query.order_by(sessions.c.id).limit(request.size + 1))
+        found = [_session(row) for row in rows]
+        shown = tuple(found[: request.size])
+        return Page(shown, (shown[-1].id,) if len(found) > request.size else None)
+
+    async def authenticate(self, session_id: str, authentication: Authentication) -> None:
+        await self.connection.execute(
+            update(sessions)
+            .where(self.mine(sessions), sessions.c.id == UUID(session_id))
+            .values(authenticated_at=authentication.at, methods=sorted(authentication.methods))
+        )
+
     async def end(self, session_id: str) -> None:
         await self.connection.execute(delete(sessions).where(self.mine(sessions), sessions.c.id == UUID(session_id)))
 
-    async def end_all(self, user_id: str, but: str | None = None) -> None:
-        ended = delete(sessions).where(self.mine(sessions), sessions.c.user_id == user_id)
-        await self.connection.execute(ended if but is None else ended.where(sessions.c.id != UUID(but)))
+    async def end_all(self, user_id: str, but: str | None = None) -> Sequence[str]:
+        ended = delete(sessions).where(self.mine(sessions), sessions.c.user_id == user_id).returning(sessions.c.id)
+        ids = await self.connection.execute(ended if but is None else ended.where(sessions.c.id != UUID(but)))
+        return [str(each) for each in ids.scalars()]
 
     async def forget_expired(self, user_id: str, now: datetime) -> None:
         await self.connection.execute(
@@ -75,6 +109,19 @@ class PostgresSessions(Repository, SessionRepository):
                 organization_id=self.organization, digest=digest, session_id=UUID(session_id), spent=False
             )
         )
+
+
+def _session(row: Row[Any]) -> Session:
+    """Sessions that began before proofs were noted count as begun by a password."""
+    return Session(
+        str(row.id),
+        row.user_id,
+        row.started_at,
+        row.expires_at,
+        row.last_used_at or row.started_at,
+        Authentication(row.authenticated_at or row.started_at, frozenset(map(Method, row.methods))),
+        row.device,
+    )
 
 
 class PostgresThrottles(Repository, ThrottleRepository):

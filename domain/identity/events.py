@@ -1,7 +1,9 @@
 """What happened to users, for other contexts to know."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +20,52 @@ class UserDeactivated:
 
 @dataclass(frozen=True, slots=True)
 class SessionRevoked:
-    """A refresh token was presented twice."""
+    """A session ended before its time: every process refuses its access tokens from when it hears of it."""
+
+    user: str
+    at: datetime
+    session: str = ""
+
+
+def revocations(user: str, sessions: Iterable[str], at: datetime) -> list[SessionRevoked]:
+    return [SessionRevoked(user, at, session) for session in sessions]
+
+
+@dataclass(frozen=True, slots=True)
+class SightChanged:
+    """Whose work a user may see has changed; `user` is "-" when it has for everybody of the organization."""
 
     user: str
     at: datetime
 
 
-IdentityEvent = UserCreated | UserDeactivated | SessionRevoked
+class Notice(StrEnum):
+    """What an account's owner and an auditor want to know of."""
+
+    SIGNED_OUT_EVERYWHERE = "SIGNED_OUT_EVERYWHERE"
+    PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105  # the name of an act
+    RESET_LINK_REUSED = "RESET_LINK_REUSED"
+    EMAIL_VERIFIED = "EMAIL_VERIFIED"
+    EMAIL_CHANGED = "EMAIL_CHANGED"
+    TOTP_ENABLED = "TOTP_ENABLED"
+    TOTP_DISABLED = "TOTP_DISABLED"
+    TOTP_REPLAYED = "TOTP_REPLAYED"
+    RECOVERY_CODES_RENEWED = "RECOVERY_CODES_RENEWED"
+    RECOVERY_CODE_USED = "RECOVERY_CODE_USED"
+    RECOVERY_CODE_REUSED = "RECOVERY_CODE_REUSED"
+    PASSKEY_REGISTERED = "PASSKEY_REGISTERED"
+    PASSKEY_REVOKED = "PASSKEY_REVOKED"
+    PASSKEY_COPIED = "PASSKEY_COPIED"
+    SECOND_FACTORS_RESET = "SECOND_FACTORS_RESET"
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityNoticed:
+    """Something happened to, or was tried with, what a user signs in with."""
+
+    user: str
+    at: datetime
+    notice: Notice
+
+
+IdentityEvent = UserCreated | UserDeactivated | SessionRevoked | SecurityNoticed | SightChanged

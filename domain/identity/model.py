@@ -1,9 +1,10 @@
 """Organizations, their users, and the rules that users and roles obey."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from domain.identity.people_settings import OrganizationSettings
 from domain.shared.caller import Role
 from domain.shared.errors import AlreadyExists, FieldViolation, Forbidden, InvalidInput, NotAllowedNow, NotFound
 from domain.shared.ids import chosen_id
@@ -63,11 +64,13 @@ class OperatorRoleReserved(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A tenant."""
+    """A tenant. `revision` counts its changes."""
 
     id: str
     display_name: str
     founded_at: datetime
+    settings: OrganizationSettings = field(default_factory=OrganizationSettings)
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,19 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol, Self
 
+from domain.identity.credential_ports import ChallengeRepository, FactorRepository, LinkRepository
 from domain.identity.events import IdentityEvent
 from domain.identity.model import Account, Organization, User
+from domain.identity.people_ports import (
+    ClassRepository,
+    GuardianRepository,
+    InvitationRepository,
+    MailQueue,
+    MailRepository,
+    ProfileRepository,
+)
 from domain.identity.sessions import PresentedToken, Session, SigningKey, SignInThrottle
+from domain.identity.step_up import Authentication
 from domain.shared.caller import Role
 from domain.shared.page import Page, PageRequest
 
@@ -23,6 +33,9 @@ class OrganizationRepository(Protocol):
         ...
 
     async def exists(self) -> bool: ...
+
+    async def save(self, organization: Organization) -> None:
+        """Raises StaleOrganization unless the organization's revision is the one before."""
 
 
 class UserRepository(Protocol):
@@ -40,8 +53,12 @@ class UserRepository(Protocol):
         """Those there are, in any order."""
         ...
 
-    async def page(self, request: PageRequest) -> Page[User]:
-        """Ordered by id; the cursor is `(id,)`."""
+    async def page(self, request: PageRequest, only: frozenset[str] | None = None) -> Page[User]:
+        """Ordered by id; the cursor is `(id,)`. With `only`, no others than these."""
+        ...
+
+    async def with_emails(self, emails: Sequence[str]) -> frozenset[str]:
+        """Those of the (normalised) addresses that users have."""
         ...
 
     async def save(self, user: User) -> None:
@@ -80,10 +97,23 @@ class SessionRepository(Protocol):
     async def rotate(self, session: Session, spent: bytes, fresh: bytes) -> None:
         """Saves the session, with one token spent and another one good."""
 
+    async def get(self, session_id: str, user_id: str) -> Session:
+        """Keeps others from changing it until the unit ends. Raises SessionNotFound, also for another user's."""
+        ...
+
+    async def page(self, user_id: str, request: PageRequest, now: datetime) -> Page[Session]:
+        """The user's that live, ordered by id; the cursor is `(id,)`."""
+        ...
+
+    async def authenticate(self, session_id: str, authentication: Authentication) -> None:
+        """Notes a fresh proof of who the session's user is."""
+
     async def end(self, session_id: str) -> None:
         """Ending what has ended is no error."""
 
-    async def end_all(self, user_id: str, but: str | None = None) -> None: ...
+    async def end_all(self, user_id: str, but: str | None = None) -> Sequence[str]:
+        """Returns the ids of those it ended."""
+        ...
 
     async def forget_expired(self, user_id: str, now: datetime) -> None: ...
 
@@ -130,6 +160,14 @@ class IdentityUnit(Protocol):
     users: UserRepository
     accounts: AccountRepository
     sessions: SessionRepository
+    factors: FactorRepository
+    challenges: ChallengeRepository
+    links: LinkRepository
+    profiles: ProfileRepository
+    classes: ClassRepository
+    guardians: GuardianRepository
+    invitations: InvitationRepository
+    mails: MailRepository
     events: EventOutbox
 
     async def commit(self) -> None: ...
@@ -145,6 +183,7 @@ class PlatformUnit(Protocol):
 
     throttles: ThrottleRepository
     signing_keys: SigningKeyRepository
+    mail_queue: MailQueue
 
     async def commit(self) -> None: ...
     async def __aenter__(self) -> Self: ...
@@ -164,6 +203,10 @@ class PasswordHasher(Protocol):
         """False for None, after the same work."""
         ...
 
+    async def guessability(self, password: str, personal: Sequence[str]) -> int:
+        """0, guessed at once, to 4, by nobody: how many guesses an attacker needs who knows these words (zxcvbn's score)."""
+        ...
+
     def outdated(self, password_hash: str) -> bool:
         """Whether it was made with weaker parameters than today's."""
         ...
@@ -178,8 +221,17 @@ class TokenSigner(Protocol):
         """Whether the private part can be unsealed: not if the key that sealed it was lost or replaced."""
         ...
 
-    def sign(self, key: SigningKey, organization: str, user: str, roles: frozenset[Role], session: str, now: datetime) -> str:
-        """Returns a JWT good for ACCESS_TOKEN_LIFE."""
+    def sign(
+        self,
+        key: SigningKey,
+        organization: str,
+        user: str,
+        roles: frozenset[Role],
+        session: str,
+        now: datetime,
+        authentication: Authentication | None = None,
+    ) -> str:
+        """Returns a JWT good for ACCESS_TOKEN_LIFE; it says when and how the user proved who they are."""
         ...
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.identity.model import is_organization_id
-from domain.shared.errors import InvalidInput, LimitReached, Unauthenticated
+from domain.identity.step_up import Authentication, Method
+from domain.shared.errors import InvalidInput, LimitReached, NotFound, Unauthenticated
 
 ACCESS_TOKEN_LIFE = timedelta(minutes=10)
 SESSION_IDLE_LIFE = timedelta(days=14)
@@ -46,6 +47,10 @@ class SessionRefused(Unauthenticated):
         super().__init__("the refresh token is not valid (any more): sign in again")
 
 
+class SessionNotFound(NotFound):
+    reason = "SESSION_NOT_FOUND"
+
+
 class TooManyFailures(LimitReached):
     reason = "TOO_MANY_FAILED_SIGN_INS"
 
@@ -60,11 +65,19 @@ class Credentials:
     organization: str
     login: str
     password: str
+    device: str = ""
+    """What the session is told apart by, such as "Firefox on Linux"."""
 
     def __post_init__(self) -> None:
-        if not self.login or len(self.login) > _LONGEST_LOGIN or not self.login.isprintable():
-            raise InvalidInput.of("login", f"must be a user id or an e-mail address of at most {_LONGEST_LOGIN} characters")
+        checked_login(self.login, "login")
         check_given_password(self.password, "password")
+
+
+def checked_login(login: str, field: str) -> str:
+    """Returns what can be somebody's login, or raises InvalidInput."""
+    if not login or len(login) > _LONGEST_LOGIN or not login.isprintable():
+        raise InvalidInput.of(field, f"must be a user id or an e-mail address of at most {_LONGEST_LOGIN} characters")
+    return login
 
 
 def check_given_password(password: str, field: str) -> None:
@@ -112,16 +125,28 @@ class Session:
     user: str
     started_at: datetime
     expires_at: datetime
+    last_used_at: datetime
+    """When it began or was refreshed last."""
+    authentication: Authentication
+    device: str = ""
 
     @classmethod
-    def start(cls, session_id: str, user: str, now: datetime) -> "Session":
-        return cls(session_id, user, now, now + SESSION_IDLE_LIFE)
+    def start(
+        cls,
+        session_id: str,
+        user: str,
+        now: datetime,
+        methods: frozenset[Method] = frozenset({Method.PASSWORD}),
+        device: str = "",
+    ) -> "Session":
+        return cls(session_id, user, now, now + SESSION_IDLE_LIFE, now, Authentication(now, methods), device)
 
     def lives(self, now: datetime) -> bool:
         return now < self.expires_at
 
     def renewed(self, now: datetime) -> "Session":
-        return replace(self, expires_at=min(now + SESSION_IDLE_LIFE, self.started_at + SESSION_LONGEST_LIFE))
+        expires_at = min(now + SESSION_IDLE_LIFE, self.started_at + SESSION_LONGEST_LIFE)
+        return replace(self, expires_at=expires_at, last_used_at=now)
 
 
 @dataclass(frozen=True, slots=True)

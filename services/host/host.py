@@ -20,17 +20,21 @@ from adapters.shared.outbox import OutboxRelay
 from adapters.shared.resources import Resources
 from domain.shared.clock import system_clock
 from domain.shared.errors import DomainError
+from services.host.revocations import listening
 from services.host.settings import HostSettings
+from services.host.sights import hearing_changes, identity_sights
 from services.host.tracing import OtelTracer, tracer_of
 from services.shared.context import Context, Job
 from services.shared.keys import identity_keys
 from services.shared.pipeline import Pipeline
+from services.shared.revocations import RevokedSessions
 from services.shared.rules import rules_of
+from services.shared.sights import RememberedSights
 from services.shared.tokens import TokenVerifier
 
 log = structlog.get_logger()
 
-CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion")
+CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion", "analytics")
 _CHECK_SECONDS = 2.0
 _LARGEST_REQUEST = 8 * 1024 * 1024
 
@@ -55,6 +59,7 @@ class Host:
         self._health = health.aio.HealthServicer()
         self._stopping = asyncio.Event()
         self._jobs: list[asyncio.Task[None]] = []
+        self._revoked = RevokedSessions(system_clock)
         self._tracer = tracer_of("+".join(names), settings.otlp_endpoint)
 
     async def run(self) -> None:
@@ -104,12 +109,14 @@ class Host:
         services = {each.name: service_of(each.name) for each in contexts}
         mesh_key = self._settings.resources.secret("mesh_key").encode()
         get_jwks = resources.channels.stub(IdentityServiceStub, "identity").GetJwks
+        self._sights = RememberedSights(identity_sights(resources.channels))
         pipeline = Pipeline(
-            TokenVerifier(identity_keys(get_jwks), mesh_key, system_clock),
+            TokenVerifier(identity_keys(get_jwks), mesh_key, system_clock, revoked=self._revoked),
             {method: rule for service in services.values() for method, rule in rules_of(service).items()},
             {services[each.name].full_name: each.ledger for each in contexts if each.ledger is not None},
             fingerprint_key=mesh_key,
             tracer=self._tracer,
+            sights=self._sights,
         )
         server = grpc.aio.server(
             options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", _LARGEST_REQUEST)],
@@ -128,6 +135,10 @@ class Host:
         return server
 
     def _start_jobs(self, contexts: Sequence[Context], resources: Resources) -> None:
+        hear_revocations = listening(
+            resources.settings.kafka_bootstrap, self._revoked, system_clock, hearing_changes(self._sights)
+        )
+        self._jobs.append(asyncio.create_task(_kept_alive(hear_revocations, "host")))
         for context in contexts:
             jobs = list(context.jobs)
             if context.publishes:

@@ -50,6 +50,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> HostSettings:
             pool_size=int(reader.number("PAIDEIA_POOL_SIZE", 10)),
             bootstrap_organization=environment.get("PAIDEIA_BOOTSTRAP_ORGANIZATION", ""),
             bootstrap_admin=environment.get("PAIDEIA_BOOTSTRAP_ADMIN", "admin"),
+            public_url=environment.get("PAIDEIA_PUBLIC_URL", "http://localhost:8080"),
+            smtp_url=environment.get("PAIDEIA_SMTP_URL", ""),
+            mail_from=environment.get("PAIDEIA_MAIL_FROM", "paideia@localhost"),
+            s3_endpoint=environment.get("PAIDEIA_S3_ENDPOINT", ""),
+            s3_region=environment.get("PAIDEIA_S3_REGION", "us-east-1"),
+            lake_catalog=reader.one_of("PAIDEIA_LAKE_CATALOG", "sql", ("sql", "glue", "rest")),
+            lake_catalog_uri=environment.get("PAIDEIA_LAKE_CATALOG_URI", ""),
+            lake_warehouse=environment.get("PAIDEIA_LAKE_WAREHOUSE", "s3://lake"),
+            exports_bucket=environment.get("PAIDEIA_EXPORTS_BUCKET", "exports"),
         ),
     )
 

@@ -12,14 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from adapters.identity.argon2 import Argon2Passwords
 from adapters.identity.jose import JoseSigner
 from adapters.identity.postgres import PostgresIdentityUnit, PostgresPlatformUnit
+from adapters.identity.smtp import MailServer, SmtpCarrier, WrongMailServer
+from adapters.identity.vault import AesVault
+from adapters.identity.webauthn import WebAuthnRelyingParty
 from adapters.shared.request_ledger import PostgresRequestLedger
-from adapters.shared.resources import Resources, Settings
+from adapters.shared.resources import MissingSecret, Resources, Settings
 from domain.identity.model import OrganizationAlreadyExists
 from domain.identity.use_cases.change_password import ChangePassword
 from domain.identity.use_cases.create_user import CreateUser
 from domain.identity.use_cases.create_users import CreateUsers
 from domain.identity.use_cases.current_signing_key import CurrentSigningKey
 from domain.identity.use_cases.deactivate_user import DeactivateUser
+from domain.identity.use_cases.deliver_mails import DeliverMails
 from domain.identity.use_cases.found_organization import FoundOrganization
 from domain.identity.use_cases.get_organization import GetOrganization
 from domain.identity.use_cases.get_user import GetUser
@@ -35,8 +39,11 @@ from domain.shared.caller import Role
 from domain.shared.clock import Clock
 from domain.shared.errors import InvalidInput
 from domain.shared.ids import random_id
+from services.identity.credentials_use_cases import credential_use_cases
+from services.identity.mail_delivery import CountedCarrier, mail_delivery
+from services.identity.people_use_cases import people_use_cases
 from services.identity.servicer import IdentityServicer
-from services.shared.context import Context
+from services.shared.context import Context, Job
 
 _BOOTSTRAP_ROLES = frozenset({Role.ADMIN, Role.AUTHOR, Role.TEACHER, Role.OPERATOR})
 _ROTATION_CHECK_SECONDS = 3600
@@ -48,17 +55,20 @@ def _new_secret() -> str:
 
 
 class IdentityContainer(containers.DeclarativeContainer):
-    """`unit`, `platform_unit` and `passwords` are what a test replaces."""
+    """`unit`, `platform_unit` and `passwords` are what a test replaces. `public_url` is where people's browsers find the platform."""
 
     engine = providers.Dependency(instance_of=AsyncEngine)
     platform_engine = providers.Dependency(instance_of=AsyncEngine)
     clock: providers.Dependency[Clock] = providers.Dependency()
     encryption_key = providers.Dependency(instance_of=bytes)
+    public_url = providers.Dependency(instance_of=str, default="http://localhost:8080")
 
-    unit = providers.Factory(PostgresIdentityUnit, engine)
-    platform_unit = providers.Factory(PostgresPlatformUnit, platform_engine)
+    vault = providers.Singleton(AesVault, encryption_key)
+    unit = providers.Factory(PostgresIdentityUnit, engine, vault=vault)
+    platform_unit = providers.Factory(PostgresPlatformUnit, platform_engine, vault=vault)
     passwords = providers.Singleton(Argon2Passwords)
     signer = providers.Singleton(JoseSigner, encryption_key)
+    relying_party = providers.Singleton(WebAuthnRelyingParty, public_url)
     new_id = providers.Object(random_id)
     new_secret = providers.Object(_new_secret)
 
@@ -70,6 +80,24 @@ class IdentityContainer(containers.DeclarativeContainer):
         ProvePassword, new_unit=unit.provider, new_platform_unit=platform_unit.provider, passwords=passwords, clock=clock
     )
     found_organization = providers.Factory(FoundOrganization, new_unit=unit.provider, passwords=passwords, clock=clock)
+    credentials = providers.Factory(
+        credential_use_cases,
+        new_unit=unit.provider,
+        new_platform_unit=platform_unit.provider,
+        prove_password=prove_password,
+        current_signing_key=current_signing_key,
+        passwords=passwords,
+        signer=signer,
+        vault=vault,
+        relying_party=relying_party,
+        new_id=new_id,
+        new_secret=new_secret,
+        clock=clock,
+    )
+    deliver_mails = providers.Factory(DeliverMails, new_platform_unit=platform_unit.provider, clock=clock)
+    people = providers.Factory(
+        people_use_cases, new_unit=unit.provider, passwords=passwords, new_id=new_id, new_secret=new_secret, clock=clock
+    )
     servicer = providers.Factory(
         IdentityServicer,
         found_organization=found_organization,
@@ -102,10 +130,12 @@ class IdentityContainer(containers.DeclarativeContainer):
             new_secret=new_secret,
             clock=clock,
         ),
-        sign_out=providers.Factory(SignOut, new_unit=unit.provider),
+        sign_out=providers.Factory(SignOut, new_unit=unit.provider, clock=clock),
         list_public_keys=providers.Factory(
             ListPublicKeys, new_platform_unit=platform_unit.provider, current_signing_key=current_signing_key, clock=clock
         ),
+        credentials=credentials,
+        people=people,
     )
 
 
@@ -117,6 +147,7 @@ async def open_context(resources: Resources) -> Context:
         platform_engine=platform_engine,
         clock=providers.Object(resources.clock),
         encryption_key=_encryption_key(resources.settings),
+        public_url=resources.settings.public_url,
     )
     await _bootstrap(container.found_organization(), resources.settings)
     servicer: IdentityServicer = container.servicer()
@@ -132,6 +163,11 @@ async def open_context(resources: Resources) -> Context:
             await rotate()
             await asyncio.sleep(_ROTATION_CHECK_SECONDS)
 
+    jobs: tuple[Job, ...] = (keep_rotating,)
+    if resources.settings.smtp_url:
+        carrier = CountedCarrier(_mail_carrier(resources.settings))
+        jobs += (mail_delivery(container.deliver_mails(carrier=carrier)),)
+
     async def close() -> None:
         passwords.close()
         await platform_engine.dispose()
@@ -140,7 +176,7 @@ async def open_context(resources: Resources) -> Context:
         name="identity",
         add_to_server=lambda server: add_IdentityServiceServicer_to_server(servicer, server),
         ready=ready,
-        jobs=(keep_rotating,),
+        jobs=jobs,
         ledger=PostgresRequestLedger(engine),
         publishes=True,
         close=close,
@@ -168,6 +204,19 @@ def _encryption_key(settings: Settings) -> bytes:
         return base64.b64decode(settings.secret("identity_encryption_key"), validate=True)
     except binascii.Error:
         raise ValueError("the secret identity_encryption_key must be base64 of 32 bytes") from None
+
+
+def _mail_carrier(settings: Settings) -> SmtpCarrier:
+    """Raises ValueError naming the setting."""
+    try:
+        password = settings.secret("smtp_password")
+    except MissingSecret:
+        password = ""  # a mail server that lets everybody in, as the one on the same machine does
+    try:
+        server = MailServer.parse(settings.smtp_url, password)
+    except WrongMailServer as error:
+        raise ValueError(f"PAIDEIA_SMTP_URL: {error}") from error
+    return SmtpCarrier(server, settings.mail_from, settings.public_url)
 
 
 async def _bootstrap(found_organization: FoundOrganization, settings: Settings) -> None:

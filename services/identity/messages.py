@@ -22,10 +22,17 @@ _ROLES: dict[int, Role] = {number: role for role, number in _NUMBERS.items()}
 
 
 def organization_message(organization: Organization) -> pb.Organization:
+    settings = organization.settings
     return pb.Organization(
         name=f"organizations/{organization.id}",
         display_name=organization.display_name,
         create_time=timestamp(organization.founded_at),
+        locale=settings.locale,
+        time_zone=settings.time_zone,
+        sign_up_policy=f"SIGN_UP_POLICY_{settings.sign_up}",
+        sign_up_domains=settings.sign_up_domains,
+        teachers_see=f"TEACHERS_SEE_{settings.teachers_see}",
+        etag=str(organization.revision),
     )
 
 

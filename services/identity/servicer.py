@@ -4,8 +4,8 @@ from typing import Any
 
 import grpc
 from paideia.identity.v1 import identity_service_pb2 as pb
-from paideia.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer
 
+from domain.identity.challenges import PutChallenge
 from domain.identity.sessions import Credentials
 from domain.identity.use_cases.change_password import ChangePassword
 from domain.identity.use_cases.create_user import CreateUser
@@ -22,6 +22,9 @@ from domain.identity.use_cases.sign_out import SignOut
 from domain.identity.use_cases.update_user import UpdateUser
 from domain.shared.caller import Role
 from domain.shared.errors import FieldViolation, InvalidInput
+from services.identity.credentials_messages import challenge_message
+from services.identity.credentials_servicer import CredentialsRpcs, device, signed_in
+from services.identity.credentials_use_cases import CredentialUseCases
 from services.identity.messages import (
     changes_from,
     draft_from,
@@ -31,18 +34,19 @@ from services.identity.messages import (
     role_numbers,
     user_message,
 )
+from services.identity.people_servicer import PeopleServicer
+from services.identity.people_use_cases import PeopleUseCases
 from services.shared.call import caller
 from services.shared.masks import fields_in
 from services.shared.names import id_in
 from services.shared.paging import next_token, page_request
-from services.shared.tokens import session_in
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _CHANGEABLE = frozenset({"display_name", "email", "roles"})
 
 
-class IdentityServicer(IdentityServiceServicer):
+class IdentityServicer(CredentialsRpcs, PeopleServicer):
     def __init__(
         self,
         found_organization: FoundOrganization,
@@ -58,7 +62,11 @@ class IdentityServicer(IdentityServiceServicer):
         refresh_session: RefreshSession,
         sign_out: SignOut,
         list_public_keys: ListPublicKeys,
+        credentials: CredentialUseCases,
+        people: PeopleUseCases,
     ) -> None:
+        super().__init__(credentials)
+        self.people = people
         self._found_organization = found_organization
         self._get_organization = get_organization
         self._create_user = create_user
@@ -118,12 +126,16 @@ class IdentityServicer(IdentityServiceServicer):
         return user_message(await self._deactivate_user(caller(context), id_in(request.name, "users")))
 
     async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Context) -> pb.ChangePasswordResponse:
-        await self._change_password(caller(context), _session(context), request.current_password, request.new_password)
+        await self._change_password(signed_in(context), request.current_password, request.new_password)
         return pb.ChangePasswordResponse()
 
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.TokenPair:
         organization = id_in(request.organization, "organizations", field="organization")
-        return pair_message(await self._sign_in(Credentials(organization, request.login, request.password)))
+        given = Credentials(organization, request.login, request.password, device(context))
+        answer = await self._sign_in(given)
+        if isinstance(answer, PutChallenge):
+            return pb.TokenPair(challenge=challenge_message(answer, self._use.relying_party))
+        return pair_message(answer)
 
     async def RefreshSession(self, request: pb.RefreshSessionRequest, context: Context) -> pb.TokenPair:
         return pair_message(await self._refresh_session(request.refresh_token))
@@ -143,9 +155,3 @@ def _refuse_passwords(request: pb.BatchCreateUsersRequest) -> None:
         raise InvalidInput(
             [FieldViolation(f"requests[{at}].password", "must be absent: a batch creates managed users") for at in with_password]
         )
-
-
-def _session(context: Context) -> str | None:
-    """The session of the token that the call was let in with."""
-    tokens = [str(value) for key, value in context.invocation_metadata() or () if key == "authorization"]
-    return session_in(tokens[-1][len("Bearer ") :]) if tokens else None

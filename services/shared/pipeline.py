@@ -25,6 +25,7 @@ from services.shared.call import current_caller
 from services.shared.errors import LONGEST_MESSAGE, code_of, trailers_of
 from services.shared.idempotency import RequestLedger, fingerprint_of
 from services.shared.rules import MissingRule, Rule
+from services.shared.sights import EverybodyTeachesEverybody, Sights
 from services.shared.tracing import NoCollector, Tracer
 
 log = structlog.get_logger()
@@ -64,9 +65,11 @@ class Pipeline:
         ledgers: dict[str, RequestLedger] | None = None,
         fingerprint_key: bytes = b"",
         tracer: Tracer = NoCollector(),  # noqa: B008  # it has no state
+        sights: Sights = EverybodyTeachesEverybody(),  # noqa: B008  # nor has this
     ) -> None:
         """`rules` are by full method name; `ledgers` by full service name, for services that remember answers: bodies are compared by
-        a fingerprint under `fingerprint_key`."""
+        a fingerprint under `fingerprint_key`. `sights` tell whose work a teacher or a guardian sees."""
+        self._sights = sights
         self._verifier = verifier
         self._rules = rules
         self._ledgers = ledgers or {}
@@ -81,7 +84,7 @@ class Pipeline:
         method = f"/{service}/{name}"
         if (rule := self._rules.get(method)) is None:
             raise MissingRule(f"{method} has no authorization rule")
-        call = _Call(method, rule, self._verifier, self._ledgers.get(service), self._fingerprint_key, self._tracer)
+        call = _Call(method, rule, self._verifier, self._ledgers.get(service), self._fingerprint_key, self._tracer, self._sights)
         deserialize = _tolerant(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
@@ -135,7 +138,9 @@ class _Call:
         ledger: RequestLedger | None,
         fingerprint_key: bytes,
         tracer: Tracer,
+        sights: Sights,
     ) -> None:
+        self._sights = sights
         self._method = method
         self._rule = rule
         self._verifier = verifier
@@ -148,7 +153,8 @@ class _Call:
     def unary(self, behave: Any, serialize: Any) -> Any:
         async def serve(request: Message, context: Any) -> bytes:
             async def act() -> bytes:
-                self._check(request)
+                if (learner := self._check(request)) is not None:
+                    await self._check_sight(learner)
                 if self._ledger is not None and (request_id := getattr(request, "request_id", None)) is not None:
                     return await self._once(self._ledger, request_id, request, behave, context, serialize)
                 answer: bytes = serialize(await behave(request, context))
@@ -162,7 +168,8 @@ class _Call:
         async def serve(requests: AsyncIterator[Message], context: Any) -> None:
             async def checked() -> AsyncIterator[Message]:
                 async for request in requests:
-                    self._check(request)
+                    if (learner := self._check(request)) is not None:
+                        await self._check_sight(learner)
                     yield request
 
             async def act() -> None:
@@ -173,11 +180,15 @@ class _Call:
 
         return serve
 
-    def _check(self, request: Message) -> None:
+    def _check(self, request: Message) -> str | None:
+        """Returns the learner that only the caller's sight can admit, None when the call may go on."""
         if isinstance(request, _Malformed):
             raise InvalidInput.of("request", request.reason)
-        if not self._rule.public:
-            self._rule.check_own(current_caller.get(), request)
+        return None if self._rule.public else self._rule.other_learner(current_caller.get(), request)
+
+    async def _check_sight(self, learner: str) -> None:
+        caller = current_caller.get()
+        self._rule.check_sight(caller, learner, await self._sights.of(caller.organization, caller.user))
 
     async def _surrounded(self, context: Any, act: Callable[[], Awaitable[Any]]) -> Any:
         start = perf_counter()

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
+from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from paideia.auth.v1 import rule_pb2
 
 from domain.shared.caller import Caller, Role
 from domain.shared.errors import Forbidden, InvalidInput, NotFound
+from services.shared.sights import EVERY_LEARNER, OneLearnerAtATime, Sight
+
+_BY_SIGHT = {Role.LEARNER, Role.TEACHER}
 
 
 class MissingRule(Exception):
@@ -18,27 +22,49 @@ class MissingRule(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may call one rpc. `own` reads the name that a mere learner must own, None when there is nothing to compare."""
+    """Who may call one rpc. `own` reads the name that a mere learner must own, None when there is nothing to compare.
+
+    `reads`: it changes nothing, so that a guardian may call it for their ward.
+    """
 
     public: bool
     allow: frozenset[Role]
     own_field: str = ""
     own: Callable[[Message], str] | None = None
+    reads: bool = False
 
     def check_roles(self, caller: Caller) -> None:
         """Raises Forbidden unless the caller holds an allowed role."""
         if self.allow.isdisjoint(caller.roles):
             raise Forbidden(f"needs one of the roles {', '.join(sorted(self.allow))}")
 
-    def check_own(self, caller: Caller, request: Message) -> None:
-        """Raises NotFound when a caller who is only a learner reaches for another learner."""
-        if self.own is None or self.allow & caller.roles != {Role.LEARNER}:
-            return
+    def other_learner(self, caller: Caller, request: Message) -> str | None:
+        """Returns the learner, not the caller, whose work the call is about and whom only the caller's sight can admit; else None.
+
+        For a learner's own work, and for whoever has a role that sees everybody, that is settled without asking anybody. Raises NotFound
+        when a caller who is only a learner would change another learner's work.
+        """
+        if self.own is None or not (by := self.allow & caller.roles) <= _BY_SIGHT:
+            return None
         collection, _, rest = self.own(request).partition("/")
         if collection != "learners" or not rest:
             raise InvalidInput.of(self.own_field, "must begin with learners/{learner}")
-        if rest.split("/", 1)[0] != caller.user:
+        learner = rest.split("/", 1)[0]
+        if learner == caller.user:
+            return None
+        if Role.TEACHER not in by and not self.reads:
             raise NotFound(f"no such {self.own_field}")
+        return learner
+
+    def check_sight(self, caller: Caller, learner: str, sight: Sight) -> None:
+        """Raises NotFound unless the caller, as a teacher or a guardian, sees the learner's work."""
+        if Role.TEACHER in caller.roles & self.allow and (sight.taught is None or learner in sight.taught):
+            return
+        if self.reads and learner in sight.wards:
+            return
+        if learner == EVERY_LEARNER and Role.TEACHER in caller.roles:
+            raise OneLearnerAtATime
+        raise NotFound(f"no such {self.own_field}")
 
 
 def rule_of(method: MethodDescriptor) -> Rule:
@@ -55,6 +81,7 @@ def rule_of(method: MethodDescriptor) -> Rule:
         allow=frozenset(Role(each) for each in names),
         own_field=rule.own,
         own=(lambda request: reduce(getattr, path, request)) if path else None,  # type: ignore[arg-type,return-value]
+        reads=bool(method.GetOptions().Extensions[annotations_pb2.http].get),
     )
 
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from typing import Any
 
 from joserfc import jws, jwt
@@ -105,16 +105,19 @@ class TokenVerifier:
         mesh_key: bytes,
         clock: Clock,
         *,
+        revoked: Container[str] = frozenset(),
         remembered: int = 20_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`revoked` are the sessions whose tokens are refused although they have not expired."""
         if len(mesh_key) < 32:
             raise ValueError("the mesh key must be at least 32 bytes")
         self._public_keys = PublicKeys(key_source, monotonic)
         self._mesh_key = OctKey.import_key(mesh_key)
         self._clock = clock
+        self._revoked = revoked
         self._remembered = remembered
-        self._verified: OrderedDict[bytes, tuple[int, str, Caller]] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[int, str, Caller, str]] = OrderedDict()
 
     async def verify(self, token: str) -> Caller:
         """Returns who the token speaks for. Raises Unauthenticated, or Unavailable if its key cannot be fetched now."""
@@ -124,7 +127,7 @@ class TokenVerifier:
         digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None:
-            if now < known[0] + LEEWAY_SECONDS:
+            if now < known[0] + LEEWAY_SECONDS and known[3] not in self._revoked:
                 self._verified.move_to_end(digest)
                 return known[2]
             del self._verified[digest]
@@ -151,7 +154,10 @@ class TokenVerifier:
         else:
             raise InvalidToken
         _check_times(claims, now)
-        self._verified[digest] = (claims["exp"], kid, caller)
+        session = str(claims.get("sid", ""))
+        if session in self._revoked:
+            raise InvalidToken
+        self._verified[digest] = (claims["exp"], kid, caller, session)
         if len(self._verified) > self._remembered:
             self._verified.popitem(last=False)
         return caller
@@ -159,7 +165,7 @@ class TokenVerifier:
     def _forget_withdrawn(self) -> None:
         """A key withdrawn before its time is withdrawn for remembered tokens, too."""
         known = self._public_keys.known | {""}
-        for digest in [digest for digest, (_, kid, _) in self._verified.items() if kid not in known]:
+        for digest in [digest for digest, (_, kid, _, _) in self._verified.items() if kid not in known]:
             del self._verified[digest]
 
 
@@ -170,6 +176,15 @@ def session_in(token: str) -> str | None:
     except (JoseError, ValueError, InvalidToken):
         return None
     return session if isinstance(session, str) else None
+
+
+def authentication_in(token: str) -> tuple[int, frozenset[str]] | None:
+    """When (Unix time) and by which methods the bearer of an access token, verified before, proved who they are; None if it does not say."""
+    try:
+        claims = _unverified(token)[1]
+        return _moment(claims["auth_time"]), frozenset(map(_text, claims["amr"]))
+    except (JoseError, ValueError, TypeError, KeyError, InvalidToken):
+        return None
 
 
 def _unverified(token: str) -> tuple[Mapping[str, Any], dict[str, Any]]:

@@ -1,33 +1,45 @@
 from dataclasses import dataclass
 
+from domain.identity.events import revocations
+from domain.identity.mail import Template, tell
 from domain.identity.passwords import check_strength
 from domain.identity.ports import NewUnit, PasswordHasher
 from domain.identity.sessions import Credentials, check_given_password
+from domain.identity.step_up import SignedIn
+from domain.identity.use_cases.hash_new_password import hash_new_password
 from domain.identity.use_cases.prove_password import ProvePassword
-from domain.shared.caller import Caller
 from domain.shared.clock import Clock
 from domain.shared.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePassword:
-    """Guessing the current password with a stolen access token is throttled like guessing at sign-in."""
+    """Guessing the current password with a stolen access token is throttled like guessing at sign-in.
+
+    The current password is proof enough for an account that has nothing else; one with a second factor needs a fresh proof of that.
+    """
 
     new_unit: NewUnit
     prove_password: ProvePassword
     passwords: PasswordHasher
     clock: Clock
 
-    async def __call__(self, caller: Caller, session_id: str | None, current: str, new: str) -> None:
-        """Ends every session of the caller's but `session_id`."""
+    async def __call__(self, me: SignedIn, current: str, new: str) -> None:
+        """Ends every session of the caller's but theirs."""
         check_given_password(current, "current_password")
-        check_strength(new, "new_password", caller.user, caller.organization)
-        account = await self.prove_password(Credentials(caller.organization, caller.user, current))
+        check_strength(new, "new_password", me.user, me.organization)
+        async with self.new_unit(me.organization) as unit:
+            if (await unit.factors.of(me.user)).second:
+                me.check_stepped_up(self.clock(), second_factor=True)
+        account = await self.prove_password(Credentials(me.organization, me.user, current))
         if account is None:
             raise InvalidInput.of("current_password", "is not the password in force")
-        check_strength(new, "new_password", account.user.email or "")
-        password_hash = await self.passwords.hash(new)
-        async with self.new_unit(caller.organization) as unit:
-            await unit.accounts.set_password(caller.user, password_hash, self.clock())
-            await unit.sessions.end_all(caller.user, but=session_id)
+        personal = (me.user, me.organization, account.user.email or "", account.user.display_name)
+        password_hash = await hash_new_password(self.passwords, new, "new_password", *personal)
+        now = self.clock()
+        async with self.new_unit(me.organization) as unit:
+            await unit.accounts.set_password(me.user, password_hash, now)
+            ended = await unit.sessions.end_all(me.user, but=me.session)
+            await unit.events.add(revocations(me.user, ended, now))
+            await tell(unit.mails, account.user, Template.PASSWORD_CHANGED)
             await unit.commit()

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 from domain.identity.events import UserCreated
 from domain.identity.model import User, UserAlreadyExists, UserDraft, check_operator_change
-from domain.identity.passwords import check_strength
 from domain.identity.ports import NewUnit, PasswordHasher
+from domain.identity.use_cases.hash_new_password import hash_new_password
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
 
@@ -22,8 +22,8 @@ class CreateUser:
         check_operator_change(caller.roles, frozenset(), user.roles)
         password_hash = None
         if password is not None:
-            check_strength(password, "password", user.id, user.email or "", caller.organization)
-            password_hash = await self.passwords.hash(password)
+            personal = (user.id, user.email or "", user.display_name, caller.organization)
+            password_hash = await hash_new_password(self.passwords, password, "password", *personal)
         async with self.new_unit(caller.organization) as unit:
             if not await unit.users.add([user]):
                 raise UserAlreadyExists(f"there is a user {user.id} already")

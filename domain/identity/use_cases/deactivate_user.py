@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from domain.identity.events import UserDeactivated
+from domain.identity.events import UserDeactivated, revocations
 from domain.identity.model import User, check_administrator_remains, check_operator_change
 from domain.identity.ports import NewUnit
 from domain.shared.caller import Caller
@@ -9,7 +9,7 @@ from domain.shared.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class DeactivateUser:
-    """Ends every session at once; access tokens handed out before expire within ten minutes."""
+    """Ends every session at once, and with them their access tokens, in each process when it hears of it."""
 
     new_unit: NewUnit
     clock: Clock
@@ -23,7 +23,7 @@ class DeactivateUser:
             check_operator_change(caller.roles, before.roles, frozenset())
             check_administrator_remains(administrators, user_id)
             await unit.users.save(after)
-            await unit.sessions.end_all(user_id)
-            await unit.events.add([UserDeactivated(user_id, now)])
+            ended = await unit.sessions.end_all(user_id)
+            await unit.events.add([UserDeactivated(user_id, now), *revocations(user_id, ended, now)])
             await unit.commit()
         return after

@@ -8,8 +8,8 @@ from domain.identity.model import (
     checked_name,
     checked_organization_id,
 )
-from domain.identity.passwords import check_strength
 from domain.identity.ports import NewUnit, PasswordHasher
+from domain.identity.use_cases.hash_new_password import hash_new_password
 from domain.shared.caller import Role
 from domain.shared.clock import Clock
 
@@ -29,12 +29,11 @@ class FoundOrganization:
         checked_organization_id(organization_id, "organization_id")
         name = checked_name(display_name, "organization.display_name", required=True)
         admin = UserDraft(admin_id, "", None, roles).user(now, id_field="admin_user_id")
-        check_strength(admin_password, "admin_password", admin.id, organization_id)
         organization = Organization(organization_id, name, now)
         async with self.new_unit(organization_id) as unit:
             if await unit.organizations.exists():  # before the slow hash; `found` decides a race
                 raise OrganizationAlreadyExists(f"there is an organization {organization_id} already")
-        password_hash = await self.passwords.hash(admin_password)
+        password_hash = await hash_new_password(self.passwords, admin_password, "admin_password", admin.id, organization_id)
         async with self.new_unit(organization_id) as unit:
             await unit.organizations.found(organization)
             await unit.users.add([admin])

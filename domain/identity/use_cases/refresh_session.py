@@ -31,7 +31,7 @@ class RefreshSession:
                 raise SessionRefused
             if presented.spent:
                 await unit.sessions.end(token.session)
-                await unit.events.add([SessionRevoked(presented.session.user, now)])
+                await unit.events.add([SessionRevoked(presented.session.user, now, token.session)])
                 await unit.commit()
                 raise SessionRefused
             # Not locked: a deactivation going on meanwhile ends this session when it gets there.
@@ -42,5 +42,5 @@ class RefreshSession:
             session = presented.session.renewed(now)
             await unit.sessions.rotate(session, token.digest, fresh.digest)
             await unit.commit()
-        access = self.signer.sign(key, token.organization, user.id, user.roles, session.id, now)
+        access = self.signer.sign(key, token.organization, user.id, user.roles, session.id, now, session.authentication)
         return TokenPair(access, str(fresh), session)

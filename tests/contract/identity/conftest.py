@@ -13,7 +13,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.identity.memory import IdentityMemory
 from adapters.identity.postgres import PostgresIdentityUnit, PostgresPlatformUnit
-from domain.identity.events import IdentityEvent, SessionRevoked, UserCreated, UserDeactivated
+from adapters.identity.vault import AesVault
+from domain.identity.events import (
+    IdentityEvent,
+    Notice,
+    SecurityNoticed,
+    SessionRevoked,
+    SightChanged,
+    UserCreated,
+    UserDeactivated,
+)
 from domain.identity.model import User
 from domain.identity.ports import NewPlatformUnit, NewUnit
 from domain.shared.caller import Role
@@ -70,7 +79,12 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         finally:
             await connection.close()
 
-    yield Store(lambda organization: PostgresIdentityUnit(engine, organization), lambda: PostgresPlatformUnit(engine), in_outbox)
+    vault = AesVault(b"k" * 32)
+    yield Store(
+        lambda organization: PostgresIdentityUnit(engine, organization, vault),
+        lambda: PostgresPlatformUnit(engine, vault),
+        in_outbox,
+    )
     await engine.dispose()
 
 
@@ -78,6 +92,10 @@ def _event(type_name: str, key: str, payload: bytes) -> IdentityEvent:
     name = type_name.removeprefix("paideia.identity.v1.")
     message = getattr(events_pb2, name).FromString(payload)
     assert message.user == key
-    kind = {"UserCreated": UserCreated, "UserDeactivated": UserDeactivated, "SessionRevoked": SessionRevoked}[name]
-    moment = next(value for descriptor, value in message.ListFields() if descriptor.name.endswith("_time"))
-    return kind(key.removeprefix("users/"), moment.ToDatetime(UTC))
+    moment = next(value for descriptor, value in message.ListFields() if descriptor.name.endswith("_time")).ToDatetime(UTC)
+    if isinstance(message, events_pb2.SessionRevoked):
+        return SessionRevoked(key.removeprefix("users/"), moment, message.session.removeprefix("sessions/"))
+    if isinstance(message, events_pb2.SecurityNoticed):
+        return SecurityNoticed(key.removeprefix("users/"), moment, Notice(message.notice))
+    kind = {"UserCreated": UserCreated, "UserDeactivated": UserDeactivated, "SightChanged": SightChanged}[name]
+    return kind(key.removeprefix("users/"), moment)

@@ -14,6 +14,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 from paideia.auth.v1 import rule_pb2 as auth
+from paideia.identity.v1 import credentials_pb2
 from paideia.identity.v1 import identity_service_pb2 as pb
 from paideia.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 
@@ -218,3 +219,22 @@ async def test_a_weak_first_password_stops_the_start_with_its_name(resources: Re
     with pytest.raises(ValueError, match="admin_password") as refusal:
         await open_context(resources)
     assert "password12345" not in str(refusal.value)
+
+
+async def test_a_repeated_request_for_a_link_sends_one_mail(running: Running) -> None:
+    request = pb.CreateUserRequest(
+        request_id=str(uuid4()), user_id="bob", user=pb.User(email="bob@example.org", roles=[auth.ROLE_LEARNER])
+    )
+    await running.stub.CreateUser(request, metadata=running.root)
+    bob = Calls.as_(running.organization, "bob", "LEARNER")
+    asked = credentials_pb2.RequestEmailVerificationRequest(request_id=str(uuid4()))
+    for _ in range(3):
+        await running.stub.RequestEmailVerification(asked, metadata=bob)
+    connection = await asyncpg.connect(running.dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('paideia.organization', $1, true)", running.organization)
+            assert await connection.fetchval("SELECT count(*) FROM links") == 1
+            assert await connection.fetchval("SELECT count(*) FROM mails WHERE template = 'verify_email'") == 1
+    finally:
+        await connection.close()

@@ -83,7 +83,7 @@ async def test_of_many_refreshes_with_one_token_one_wins_and_the_session_ends(pl
     with pytest.raises(SessionRefused):
         await platform.refresh(won[0].refresh_token)
     assert [each for each in await platform.store.published(platform.store.north) if isinstance(each, SessionRevoked)] == [
-        SessionRevoked("ada", NOW)
+        SessionRevoked("ada", NOW, pair.session.id)
     ]
 
 

@@ -212,7 +212,7 @@ async def test_expired_sessions_are_forgotten(store: Store) -> None:
 
 
 async def test_events_are_published_with_the_commit(store: Store) -> None:
-    events = [UserCreated("ada", NOW), UserDeactivated("ada", NOW), SessionRevoked("ada", NOW)]
+    events = [UserCreated("ada", NOW), UserDeactivated("ada", NOW), SessionRevoked("ada", NOW, str(uuid4()))]
     async with store.new_unit(store.north) as unit:
         await unit.events.add(events)
         await unit.commit()

@@ -19,6 +19,7 @@ from domain.identity.sessions import (
     TokenPair,
     TooManyFailures,
 )
+from domain.identity.step_up import SignedIn
 from domain.identity.use_cases.change_password import ChangePassword
 from domain.identity.use_cases.create_user import CreateUser
 from domain.identity.use_cases.current_signing_key import CurrentSigningKey
@@ -61,7 +62,7 @@ class Identity:
         self.deactivate = DeactivateUser(unit, self.clock)
         self.prove = ProvePassword(unit, platform, self.passwords, self.clock)
         self.change_password = ChangePassword(unit, self.prove, self.passwords, self.clock)
-        self.sign_out = SignOut(unit)
+        self.sign_out = SignOut(unit, self.clock)
         self.refresh = RefreshSession(unit, self.key, self.signer, self.secret, self.clock)
         self.use(self.passwords)
 
@@ -212,7 +213,7 @@ async def test_signing_out_ends_the_session_and_only_this_one(identity: Identity
 
 async def test_a_new_password_ends_the_other_sessions(identity: Identity) -> None:
     here, there = await identity.sign_in(), await identity.sign_in()
-    await identity.change_password(ADA, session_in(here.access_token), PASSWORD, OTHER_PASSWORD)
+    await identity.change_password(SignedIn("north", "ada", session_in(here.access_token)), PASSWORD, OTHER_PASSWORD)
     with pytest.raises(SessionRefused):
         await identity.refresh(there.refresh_token)
     await identity.refresh(here.refresh_token)
@@ -224,9 +225,9 @@ async def test_a_new_password_ends_the_other_sessions(identity: Identity) -> Non
 async def test_guessing_the_current_password_locks_signing_in(identity: Identity) -> None:
     for _ in range(10):
         with pytest.raises(InvalidInput, match="current_password"):
-            await identity.change_password(ADA, None, "wrong", OTHER_PASSWORD)
+            await identity.change_password(SignedIn("north", "ada"), "wrong", OTHER_PASSWORD)
     with pytest.raises(TooManyFailures):
-        await identity.change_password(ADA, None, PASSWORD, OTHER_PASSWORD)
+        await identity.change_password(SignedIn("north", "ada"), PASSWORD, OTHER_PASSWORD)
     with pytest.raises(TooManyFailures):
         await identity.sign_in()
 
