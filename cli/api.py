@@ -144,6 +144,10 @@ class Api:
                         },
                         public=True,
                     )
+                    if not pair.get("accessToken"):
+                        raise CannotReach(
+                            f"{self.access.login} has a second factor, which commands cannot answer: sign in as an account without one"
+                        )
                     self._token = pair["accessToken"]
                     self._token_until = time.monotonic() + float(pair["expiresIn"].rstrip("s")) - 60
         return self._token

@@ -13,7 +13,7 @@ from tests.e2e.platform import Platform
 from tests.e2e.test_practice import wrong_or_right_answer
 
 pytestmark = pytest.mark.e2e
-CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion")
+CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion", "analytics")
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

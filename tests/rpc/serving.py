@@ -12,8 +12,9 @@ from domain.shared.clock import system_clock
 from domain.shared.errors import Unauthenticated
 from services.host.host import CONTEXTS, service_of
 from services.shared.idempotency import RequestLedger
-from services.shared.pipeline import Pipeline
+from services.shared.pipeline import Pipeline, Verifier
 from services.shared.rules import rules_of
+from services.shared.sights import EverybodyTeachesEverybody, Sights
 from services.shared.tokens import TokenVerifier
 from services.shared.tracing import NoCollector, Tracer
 
@@ -56,15 +57,21 @@ class Calls:
 
 @asynccontextmanager
 async def serving(
-    add_to_server: Callable[[grpc.aio.Server], None], ledger: RequestLedger | None = None, tracer: Tracer | None = None
+    add_to_server: Callable[[grpc.aio.Server], None],
+    ledger: RequestLedger | None = None,
+    tracer: Tracer | None = None,
+    verifier: Verifier | None = None,
+    sights: Sights | None = None,
 ) -> AsyncIterator[Calls]:
-    """Serves on a free loopback port with the pipeline of the host; `ledger` is for the contexts that have one."""
+    """Serves on a free loopback port with the pipeline of the host; `ledger` is for the contexts that have one, `verifier` for tests
+    whose tokens are real, `sights` for those where a teacher does not see every learner."""
     services = [service_of(each) for each in CONTEXTS]
     pipeline = Pipeline(
-        PlainTokens(),
+        verifier or PlainTokens(),
         {method: rule for service in services for method, rule in rules_of(service).items()},
         {service.full_name: ledger for service in services} if ledger else {},
         tracer=tracer or NoCollector(),
+        sights=sights or EverybodyTeachesEverybody(),
     )
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
     add_to_server(pipeline.around(server))

@@ -1,0 +1,117 @@
+"""Builds the analytics context: the lake's writers, and the reports."""
+
+import asyncio
+
+from dependency_injector import containers, providers
+from paideia.analytics.v1.analytics_service_pb2_grpc import add_AnalyticsServiceServicer_to_server
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.analytics.exports_postgres import PostgresDueExports
+from adapters.analytics.exports_s3 import S3ReportFiles, s3_client
+from adapters.analytics.iceberg import IcebergLake, IcebergTable, catalog_properties
+from adapters.analytics.lake_maintenance import Upkeep
+from adapters.analytics.lake_secrets import PostgresPseudonyms
+from adapters.analytics.lake_source import TopicFrom
+from adapters.analytics.lake_turn import turn_at_the_lake
+from adapters.analytics.postgres import PostgresAnalyticsUnit
+from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.request_ledger import PostgresRequestLedger
+from adapters.shared.resources import Resources
+from domain.analytics.lake import ALL_TABLES, QUARANTINE, TABLES
+from domain.analytics.ports import ReportFiles
+from domain.analytics.use_cases.create_export import CreateExport
+from domain.analytics.use_cases.get_export import GetExport
+from domain.analytics.use_cases.list_exports import ListExports
+from domain.analytics.use_cases.rebuild_reports import RebuildReports
+from domain.analytics.use_cases.record_facts import RecordFacts
+from domain.analytics.use_cases.run_report import RunReport
+from domain.analytics.use_cases.write_export import WriteExport
+from domain.shared.clock import Clock
+from domain.shared.ids import random_id
+from services.analytics.consumers import TOPICS, LogFacts
+from services.analytics.export_writing import ExportWriting
+from services.analytics.lake_writer import LakeWriter
+from services.analytics.servicer import AnalyticsServicer, AnalyticsUseCases
+from services.shared.context import Context, Job
+
+
+class AnalyticsContainer(containers.DeclarativeContainer):
+    """The reports' half. `unit`, `snapshot`, `due` and `files` are what a test replaces."""
+
+    engine = providers.Dependency(instance_of=AsyncEngine)
+    frozen_engine = providers.Dependency(instance_of=AsyncEngine)
+    """The same, with every transaction a picture of one moment."""
+    clock: providers.Dependency[Clock] = providers.Dependency()
+
+    unit = providers.Factory(PostgresAnalyticsUnit, engine)
+    snapshot = providers.Factory(PostgresAnalyticsUnit, frozen_engine)
+    due = providers.Factory(PostgresDueExports, engine)
+    files: providers.Dependency[ReportFiles] = providers.Dependency()
+
+    use_cases = providers.Factory(
+        AnalyticsUseCases,
+        run_report=providers.Factory(RunReport, new_unit=unit.provider),
+        rebuild_reports=providers.Factory(RebuildReports, new_unit=unit.provider),
+        create_export=providers.Factory(CreateExport, new_unit=unit.provider, clock=clock, new_id=providers.Object(random_id)),
+        get_export=providers.Factory(GetExport, new_unit=unit.provider, files=files),
+        list_exports=providers.Factory(ListExports, new_unit=unit.provider),
+    )
+    servicer = providers.Factory(AnalyticsServicer, use_cases)
+    ledger = providers.Singleton(PostgresRequestLedger, engine)
+    log_facts = providers.Factory(LogFacts, providers.Factory(RecordFacts, new_unit=unit.provider))
+    write_export = providers.Factory(
+        WriteExport, new_unit=unit.provider, new_snapshot=snapshot.provider, due=due, files=files, clock=clock
+    )
+
+
+async def open_context(resources: Resources) -> Context:
+    engine = await resources.engine("analytics")
+    settings = resources.settings
+    container = AnalyticsContainer(
+        engine=providers.Object(engine),
+        frozen_engine=providers.Object(engine.execution_options(isolation_level="REPEATABLE READ")),
+        clock=providers.Object(resources.clock),
+        files=providers.Object(S3ReportFiles(s3_client(settings), settings.exports_bucket)),
+    )
+    facts = ConsumerRuntime(
+        settings.kafka_bootstrap, "analytics-reports", TOPICS, container.log_facts(), resources.producer(), batch_size=1_000
+    )
+
+    async def ready() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    return Context(
+        name="analytics",
+        add_to_server=lambda server: add_AnalyticsServiceServicer_to_server(container.servicer(), server),
+        ready=ready,
+        jobs=(lake_job(resources, engine), facts.run, ExportWriting(container.write_export()).run),
+        ledger=container.ledger(),
+    )
+
+
+def lake_job(resources: Resources, engine: AsyncEngine) -> Job:
+    """Returns the job that writes every table of the lake and keeps it tidy; one process at a time does it."""
+    settings = resources.settings
+    lake = IcebergLake(catalog_properties(settings))
+    pseudonyms = PostgresPseudonyms(engine, settings.secret("lake_key").encode())
+    quarantine = IcebergTable(lake, QUARANTINE)
+    writers = [
+        LakeWriter(
+            definition,
+            IcebergTable(lake, definition),
+            quarantine,
+            pseudonyms,
+            lambda topic, offsets: TopicFrom(settings.kafka_bootstrap, topic, offsets),
+        )
+        for definition in TABLES
+    ]
+    upkeep = Upkeep(lake, ALL_TABLES)
+
+    async def lake_writers() -> None:
+        async with turn_at_the_lake(engine), asyncio.TaskGroup() as together:
+            for job in (upkeep.run, *(writer.run for writer in writers)):
+                together.create_task(job())
+
+    return lake_writers
