@@ -11,12 +11,13 @@ from tests.fault.soak import soak
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
+# A network that swallows everything takes a minute to recover from, and has been seen to leave a process stuck behind it (docs/events.md):
+# the soak has it.
 BRIEF = (
     "broker frozen",
     "postgres frozen",
     "network to broker reset",
     "network to postgres reset",
-    "network to postgres silent",
 )
 
 

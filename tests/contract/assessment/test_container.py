@@ -83,7 +83,7 @@ async def test_a_learner_is_served_and_graded_and_a_publication_is_learnt_from_t
     event = events_pb2.CoursePublished(course="courses/demo", publication=2)
     topic, key = "catalog.changes", event.course
     await resources.producer().send(
-        [EventEnvelope(str(uuid4()), "t", topic, north, key, system_clock(), event.SerializeToString())]
+        [EventEnvelope(str(uuid4()), event.DESCRIPTOR.full_name, topic, north, key, system_clock(), event.SerializeToString())]
     )
     connection = await asyncpg.connect(postgres.superuser_dsn)
     async with asyncio.timeout(90):

@@ -18,6 +18,10 @@ WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.
 """
 
 
+# What writers of exports look through to know which organization's door to open: ids and times, nothing else.
+_SEEN_BY_ITS_CONTEXT = {"due_exports"}
+
+
 async def test_every_table_has_an_organization_and_forced_row_level_security(postgres) -> None:
     connection = await asyncpg.connect(postgres.superuser_dsn)
     try:
@@ -34,7 +38,7 @@ async def test_without_an_organization_a_context_sees_no_row(postgres, context: 
     assert tables
     connection = await asyncpg.connect(postgres.dsn(f"paideia_{context}"))
     try:
-        for table in tables:
+        for table in set(tables) - _SEEN_BY_ITS_CONTEXT:
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
     finally:
         await connection.close()
