@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -261,7 +262,9 @@ def _short(entry: Entry) -> str:
 
 
 def _print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    table = Table(*columns)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:  # a name that is cut off names nothing
+        table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(str(each) for each in row))
     Console().print(table)

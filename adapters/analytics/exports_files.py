@@ -1,6 +1,7 @@
 """Report files: CSV, Parquet and XLSX, written row by row, so that a large report needs no more memory than a small one."""
 
 import csv
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -31,7 +32,7 @@ def harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-class OpenFile:
+class OpenFile(ABC):
     """A file that is being written; closing it makes it whole."""
 
     def __init__(self, path: Path, row: type[Row]) -> None:
@@ -42,8 +43,8 @@ class OpenFile:
     def write(self, rows: Sequence[Row]) -> None:
         self._write([[getattr(each, name) for name in self._columns] for each in rows])
 
-    def _write(self, rows: Sequence[Sequence[Any]]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _write(self, rows: Sequence[Sequence[Any]]) -> None: ...
 
     def close(self) -> int:
         if not self._whole:
@@ -51,8 +52,8 @@ class OpenFile:
             self._finish()
         return self.path.stat().st_size
 
-    def _finish(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _finish(self) -> None: ...
 
 
 class CsvFile(OpenFile):

@@ -1,10 +1,11 @@
 """The report of a replay as one HTML file: how good the predictions were, and what mastery came of the answers."""
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from cli.api import Json
 from cli.replay.accounting import Pairs
-from cli.replay.statistics import Bin, reliability
+from lab.fitting.measures import Bin, calibration
 from lab.report import COLOURS, Report, figure
 
 _LABELS = {"all": "all learners", "second_half": "second half of the learners"}
@@ -36,7 +37,7 @@ def html_report(report: Json, predictions: dict[str, Pairs]) -> str:
     )
     for name, label in _LABELS.items():
         if pairs := predictions[name]:
-            bins = reliability([p for p, _ in pairs], [y for _, y in pairs])
+            bins = calibration(np.array([p for p, _ in pairs]), np.array([y for _, y in pairs]))
             page.plot(_reliability(bins), _described(label, bins))
     page.section(
         "Mastery",
@@ -52,11 +53,11 @@ def html_report(report: Json, predictions: dict[str, Pairs]) -> str:
 
 
 def _described(label: str, bins: list[Bin]) -> str:
-    furthest = max(bins, key=lambda each: abs(each.predicted - each.correct))
+    furthest = max(bins, key=lambda each: abs(each.predicted - each.actual))
     return (
         f"Reliability, {label}: the share of right answers against the prediction, in {len(bins)} bins of equal count, "
         "with the 90 % interval of each share as if its answers were independent. On the line predictions would be exact; "
-        f"furthest from it is {furthest.correct:.2f} where {furthest.predicted:.2f} was predicted."
+        f"furthest from it is {furthest.actual:.2f} where {furthest.predicted:.2f} was predicted."
     )
 
 
@@ -66,7 +67,7 @@ def _reliability(bins: list[Bin]) -> Figure:
     axes.plot([0, 1], [0, 1], color=COLOURS[5], linewidth=1, linestyle="--")
     axes.errorbar(
         [each.predicted for each in bins],
-        [each.correct for each in bins],
+        [each.actual for each in bins],
         yerr=[1.645 * each.error for each in bins],
         color=COLOURS[0],
         marker="o",

@@ -1,5 +1,6 @@
 """How good predictions of right and wrong are."""
 
+from math import sqrt
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,6 +35,11 @@ class Bin(NamedTuple):
     predicted: float
     actual: float
     answers: int
+
+    @property
+    def error(self) -> float:
+        """The standard error of the share."""
+        return sqrt(self.actual * (1 - self.actual) / self.answers)
 
 
 def quality_of(predicted: Floats, correct: Truths) -> Quality:

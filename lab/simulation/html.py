@@ -29,8 +29,8 @@ def report(document: Document, traces: Mapping[str, Trace]) -> str:
         f"each policy with the same luck (seed {study['seed']}). Decisions and mastery are those of the production code; the truth is the "
         "simulator's. All of this is simulated: it says how policies compare if people learn like these families, not that anybody learnt."
     )
-    _outcomes(told, document)
     _over_time(told, document, traces)
+    _outcomes(told, document)
     _exposure(told, document, traces)
     _honesty(told, document)
     return told.html()

@@ -146,7 +146,7 @@ def _exposure(form: AdaptiveForm, pool: Sequence[PoolItem]) -> ExposureControl:
 
 
 def _order(session: str, form: FixedForm) -> list[int]:
-    """The pool's places in the order of this session; the pool of a fixed form is its list."""
+    """The pool's places in the order in which this taker meets them; the pool of a fixed form is its list."""
     places = list(range(len(form.items)))
     if form.shuffled:
         # Sorting by a hash shuffles alike in every process and in every version of Python.

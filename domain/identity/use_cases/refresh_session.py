@@ -34,7 +34,7 @@ class RefreshSession:
                 await unit.events.add([SessionRevoked(presented.session.user, now, token.session)])
                 await unit.commit()
                 raise SessionRefused
-            # Not locked: a deactivation going on meanwhile ends this session when it gets there.
+            # Not locked: a deactivation going on meanwhile ends the session when it gets there.
             user = next(iter(await unit.users.find([presented.session.user])), None)
             if user is None or not user.active:
                 raise SessionRefused

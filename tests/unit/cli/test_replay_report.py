@@ -1,9 +1,11 @@
 import random
 
+import numpy as np
 import pytest
 
 from cli.replay.html_report import html_report
-from cli.replay.statistics import prediction_quality, reliability
+from cli.replay.statistics import prediction_quality
+from lab.fitting.measures import calibration
 
 QUALITY = {"count": 400, "auc": 0.75, "log_loss": 0.5, "calibration_error": 0.02}
 REPORT = {
@@ -23,13 +25,13 @@ def told(count: int) -> list[tuple[float, bool]]:
 
 def test_bins_have_equal_counts_in_the_order_of_the_predictions() -> None:
     pairs = told(1003)
-    bins = reliability([p for p, _ in pairs], [y for _, y in pairs])
-    assert {each.size for each in bins} <= {100, 101}
-    assert sum(each.size for each in bins) == 1003
+    bins = calibration(np.array([p for p, _ in pairs]), np.array([y for _, y in pairs]))
+    assert {each.answers for each in bins} <= {100, 101}
+    assert sum(each.answers for each in bins) == 1003
     assert [each.predicted for each in bins] == sorted(each.predicted for each in bins)
-    assert sum(each.size * each.correct for each in bins) == pytest.approx(sum(y for _, y in pairs))
-    assert reliability([], []) == []
-    assert len(reliability([0.5, 0.6], [True, False])) == 2
+    assert sum(each.answers * each.actual for each in bins) == pytest.approx(sum(y for _, y in pairs))
+    assert calibration(np.array([]), np.array([], dtype=bool)) == []
+    assert len(calibration(np.array([0.5, 0.6]), np.array([True, False]))) == 2
 
 
 def test_the_calibration_error_is_the_mean_distance_of_the_bins() -> None:
