@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2# of the tests; more than two want more than two cores
 PROTOS := $(shell find protos -name '*.proto')
 
 .PHONY: help
@@ -59,7 +60,11 @@ released: breaking ## note the present schema as released: run it with every rel
 .PHONY: test
 test: check ## every check, then every test on ports and data of its own
 	@echo "tests start PostgreSQL, Valkey, an S3 server, a Kafka broker and Envoy on free loopback ports, in a temporary folder"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+.PHONY: screenshots
+screenshots: proto ## take the pictures of the pages in docs/images anew, with a browser and a stack of their own
+	PAIDEIA_SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/e2e/test_browser.py -q
 
 .PHONY: format
 format: proto ## format the protos and the code
@@ -83,6 +88,10 @@ define measure
 	@for each in $(1); do name=$$(basename $$each .py); echo "$$name"; \
 	  $(BIN)/python $$each > benchmarks/results/$$name.json || exit 1; cat benchmarks/results/$$name.json; done
 endef
+
+.PHONY: fuzz
+fuzz: proto ## send 5,000 strange requests and more to the running platform, as each role; JSON
+	$(BIN)/python -m tests.security.fuzz --cases 5000
 
 .PHONY: bench
 bench: proto ## measure every promise of the platform against its rival; JSON into benchmarks/results/

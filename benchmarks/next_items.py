@@ -2,12 +2,12 @@
 
     python benchmarks/next_items.py [--seconds 2] [--rounds 5] [--processes CORES]
 
-Prints JSON. Each kind of server runs in as many processes as the machine has cores, the real ones with a real PostgreSQL and a real Valkey;
-the load comes from this process, which takes the kinds in turn in every round, so that whatever else the machine does meets all of them,
-and spreads its callers evenly over the processes. Figures are medians over the rounds. All processes share the machine's cores, as in the
-one-machine stack: with two cores a bare handler is held back by this client (`client_cpu_us_per_call`), a real one by its own processor
-time and its database's. Of the two ratios to a bare handler the one by processor time is therefore the steadier; the other is what a
-caller sees.
+Prints JSON. `decide_in_company_us` is what a decision costs when sixteen are made together, as under the load below. Each kind of server
+runs in as many processes as the machine has cores, the real ones with a real PostgreSQL and a real Valkey; the load comes from this process,
+which takes the kinds in turn in every round, so that whatever else the machine does meets all of them, and spreads its callers evenly over
+the processes. Figures are medians over the rounds. All processes share the machine's cores, as in the one-machine stack: with two cores a
+bare handler is held back by this client (`client_cpu_us_per_call`), a real one by its own processor time and its database's. Of the two
+ratios to a bare handler the one by processor time is therefore the steadier; the other is what a caller sees.
 """
 
 import argparse
@@ -48,7 +48,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from adapters.scheduler.kafka import decision_made
 from adapters.scheduler.memory import MemoryPublications
 from adapters.scheduler.redis import RedisHotStates
-from domain.scheduler.decide import Difficulties, decide
+from domain.scheduler.decide import Asked, Difficulties, decide, decide_together
 from domain.scheduler.model import DecisionRequest, ProgressUpdate, Publication, PublishedItem, PublishedSkill, SkillMastery
 from domain.scheduler.policy import PRACTICE_2
 from domain.scheduler.pool import compiled
@@ -118,9 +118,12 @@ def in_process(items: int, size: int) -> dict[str, float]:
     def decide_and_record() -> None:
         decision_made(ORGANIZATION, decide(pool, difficulties, state, PRACTICE_2, request, NOW))
 
+    asked = [Asked(DecisionRequest(str(uuid4()), "ada", pool.course, size), state, NOW) for _ in range(AT_ONCE // 2)]
+    in_company = median_microseconds(lambda: decide_together(pool, difficulties, PRACTICE_2, asked), 60) / len(asked)
     return {
         "decide_and_record_us": median_microseconds(decide_and_record),
         "decide_us": median_microseconds(lambda: decide(pool, difficulties, state, PRACTICE_2, request, NOW)),
+        "decide_in_company_us": round(in_company, 1),
         "record_as_event_us": median_microseconds(lambda: decision_made(ORGANIZATION, decision)),
         "record_bytes": len(decision_made(ORGANIZATION, decision).payload),
     }

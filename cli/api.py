@@ -14,6 +14,9 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from cli.kept_session import KeptSession, SessionFile
+from cli.trust import authorities_of, tls_context
+
 Json = dict[str, Any]
 
 
@@ -33,17 +36,24 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the platform is and who signs in. `organization` is a bare id."""
+    """Where the platform is and who signs in. `organization` is a bare id. Without a password it is the session in `kept`."""
 
     url: str
     organization: str
     login: str
     password: str
+    kept: SessionFile | None = None
+    authorities: Path | None = None
+    """A file of authorities to believe beside the world's, where `url` is https."""
 
 
 def find_access(home: Path) -> Access:
     """Returns the access that PAIDEIA_URL, PAIDEIA_ORGANIZATION, PAIDEIA_LOGIN and PAIDEIA_PASSWORD name; what is not set is that of
-    the stack whose data is in `home`. Raises CannotReach when neither says it."""
+    the session kept by `paideia sign-in`, unless an account is named, or else of the stack whose data is in `home`. Raises CannotReach
+    when none of them says it."""
+    file = SessionFile(home)
+    if not {"PAIDEIA_LOGIN", "PAIDEIA_PASSWORD"} & os.environ.keys() and (kept := file.read()):
+        return Access(kept.url, kept.organization, kept.login, "", file, authorities_of(home))
     stack: Json = {}
     if (record := home / "stack.json").exists():
         stack = json.loads(record.read_text())
@@ -53,6 +63,7 @@ def find_access(home: Path) -> Access:
         organization=os.environ.get("PAIDEIA_ORGANIZATION", "demo"),
         login=os.environ.get("PAIDEIA_LOGIN", "admin"),
         password=os.environ.get("PAIDEIA_PASSWORD") or (password_file.read_text().strip() if password_file.exists() else ""),
+        authorities=authorities_of(home),
     )
     if not found.url or not found.password:
         raise CannotReach(f"no platform runs from {home}: start it with 'paideia up', or set PAIDEIA_URL and PAIDEIA_PASSWORD")
@@ -74,7 +85,10 @@ class Api:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections),
+            connector=aiohttp.TCPConnector(
+                limit=self._connections,
+                ssl=tls_context(self.access.authorities) if self.access.url.startswith("https:") else True,
+            ),
             timeout=aiohttp.ClientTimeout(total=60, connect=5),
             json_serialize=lambda value: orjson.dumps(value).decode(),
         )
@@ -134,23 +148,54 @@ class Api:
         if time.monotonic() > self._token_until:
             async with self._signing_in:
                 if time.monotonic() > self._token_until:
-                    pair = await self.request(
-                        "POST",
-                        "/v1/sessions:signIn",
-                        {
-                            "organization": f"organizations/{self.access.organization}",
-                            "login": self.access.login,
-                            "password": self.access.password,
-                        },
-                        public=True,
-                    )
-                    if not pair.get("accessToken"):
-                        raise CannotReach(
-                            f"{self.access.login} has a second factor, which commands cannot answer: sign in as an account without one"
-                        )
-                    self._token = pair["accessToken"]
-                    self._token_until = time.monotonic() + float(pair["expiresIn"].rstrip("s")) - 60
+                    renew = self._go_on(self.access.kept) if self.access.kept else self._sign_in()
+                    self._token, good_for = await renew
+                    self._token_until = time.monotonic() + good_for - 60
         return self._token
+
+    async def _sign_in(self) -> tuple[str, float]:
+        """Returns an access token of a new session, and for how many seconds it is good."""
+        pair = await self.request("POST", "/v1/sessions:signIn", credentials(self.access), public=True)
+        if not pair.get("accessToken"):
+            raise CannotReach(
+                f"{self.access.login} has a second factor: sign in with 'paideia sign-in --login {self.access.login}'"
+            )
+        return pair["accessToken"], seconds(pair)
+
+    async def _go_on(self, file: SessionFile) -> tuple[str, float]:
+        """The same of the kept session, which is refreshed once its token is about to end, by one command for all."""
+        with file.locked():
+            kept = file.read()
+            if kept and kept.good_until - time.time() < 90:
+                try:
+                    pair = await self.request("POST", "/v1/sessions:refresh", {"refreshToken": kept.refresh_token}, public=True)
+                except Refused as refusal:
+                    if refusal.status != 401:
+                        raise
+                    file.delete()
+                    kept = None
+                else:
+                    kept = kept_session(self.access, pair)
+                    file.write(kept)
+        if not kept:
+            raise CannotReach(f"the session of {self.access.login} has ended: sign in again with 'paideia sign-in'")
+        return kept.access_token, kept.good_until - time.time()
+
+
+def credentials(access: Access) -> Json:
+    """The request of SignIn."""
+    return {"organization": f"organizations/{access.organization}", "login": access.login, "password": access.password}
+
+
+def seconds(pair: Json) -> float:
+    """For how long a token pair's access token is good."""
+    return float(pair["expiresIn"].rstrip("s"))
+
+
+def kept_session(access: Access, pair: Json) -> KeptSession:
+    return KeptSession(
+        access.url, access.organization, access.login, pair["accessToken"], time.time() + seconds(pair), pair["refreshToken"]
+    )
 
 
 def _json(data: bytes) -> Json:

@@ -78,6 +78,20 @@ class LakeTools:
         with _told():
             return [asdict(facts_of(definition.name, table)) for definition, table in self._lake.tables(self._definitions)]
 
+    def passed(self) -> dict[tuple[str, int], int]:
+        """Returns what the lake holds of each topic's partitions: the offset behind it, 0 where it has none yet."""
+        from adapters.analytics.iceberg import offsets_of
+        from adapters.shared.topics import PARTITIONS
+
+        nothing = {(each.topic, partition): 0 for each in self._definitions if each.topic for partition in range(PARTITIONS)}
+        with _told():
+            return nothing | {
+                (definition.topic, partition): offset
+                for definition, table in self._lake.tables(self._definitions)
+                if definition.topic
+                for partition, offset in offsets_of(table).items()
+            }
+
     @contextmanager
     def answer(
         self, sql: str, since: datetime | None, until: datetime | None, organization: str, seconds: float, gigabytes: float

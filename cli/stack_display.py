@@ -51,6 +51,8 @@ def welcome(record: StackRecord, started: bool) -> None:
     console = Console(soft_wrap=True)
     console.print(f"[bold green]Paideia {'is ready' if started else 'runs already'}[/] at [bold]{record.url}[/]")
     grid = Table.grid(padding=(0, 2))
+    if record.secure_url:
+        grid.add_row("with TLS", record.secure_url)
     grid.add_row("documentation", f"{record.url}/docs")
     grid.add_row("organization", record.organization)
     grid.add_row("user", record.admin)

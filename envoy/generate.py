@@ -2,8 +2,8 @@
 
     python envoy/generate.py --profile local --target identity=127.0.0.1:7001 ... --out .paideia/envoy/envoy.yaml
 
-Beside the configuration it writes what that refers to: `descriptors.binpb`, `fields.lua`, `openapi.json` and `docs.html`. There is no control
-plane: to change a setting, generate anew and restart Envoy.
+Beside the configuration it writes what that refers to: `descriptors.binpb`, `fields.lua`, `origins.lua`, `openapi.json`, `docs.html`, and
+where the certificates are. There is no control plane: to change a setting, generate anew and restart Envoy. New certificates need neither.
 """
 
 import argparse
@@ -19,16 +19,22 @@ from edge.bootstrap import bootstrap, defaults
 from edge.contract import Contract, ContractFault, read_contract
 from edge.fields import fields_script
 from edge.openapi import openapi_json
+from edge.origins import SCRIPT, origins_script
 from edge.routes import DOCS
 from edge.settings import PROFILES, SettingFault, Settings, settings_from
+from edge.tls import folder_tls, secret_files
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTORS = ROOT / "gen" / "paideia.binpb"
-_ADDRESSES = ("listen", "admin", "jwks_listen", "otlp")
+_ADDRESSES = ("listen", "admin", "jwks_listen", "otlp", "integrations")
 
 
 def envoy_yaml(contract: Contract, settings: Settings) -> str:
-    return yaml.safe_dump(bootstrap(contract, settings), sort_keys=False, width=140)
+    return _yaml(bootstrap(contract, settings))
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False, width=140)
 
 
 def write_all(contract: Contract, settings: Settings, out: Path) -> None:
@@ -42,7 +48,10 @@ def write_all(contract: Contract, settings: Settings, out: Path) -> None:
     (out.parent / "descriptors.binpb").write_bytes(bare.SerializeToString(deterministic=True))
     (out.parent / "openapi.json").write_text(openapi_json(contract), encoding="utf-8")
     (out.parent / "fields.lua").write_text(fields_script(contract), encoding="utf-8")
+    (out.parent / SCRIPT).write_text(origins_script(), encoding="utf-8")
     (out.parent / "docs.html").write_text(DOCS.read_text(encoding="utf-8"), encoding="utf-8")
+    for name, secret in secret_files(settings):
+        (out.parent / name).write_text(_yaml(secret), encoding="utf-8")
     out.write_text(text, encoding="utf-8")
 
 
@@ -61,7 +70,9 @@ def _golden(contract: Contract, profile: str) -> Settings:
     settings = defaults(contract, profile)
     if profile == "local":
         targets = {context: f"127.0.0.1:{7001 + index}" for index, context in enumerate(contract.contexts)}
-        settings = settings_from({"targets": targets, "assets": "/var/lib/paideia/envoy"}, settings)
+        settings = settings_from(
+            {"targets": targets, "integrations": "127.0.0.1:7300", "assets": "/var/lib/paideia/envoy"}, settings
+        )
     return settings
 
 
@@ -74,6 +85,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for name in _ADDRESSES:
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="HOST:PORT")
+    parser.add_argument("--tls", metavar="FOLDER", help="tls.crt and tls.key of the public listener")
+    parser.add_argument("--mesh", metavar="FOLDER", help="tls.crt, tls.key and ca.crt for mutual TLS with the contexts")
+    parser.add_argument("--mesh-domain", help="a context's certificate is for CONTEXT.DOMAIN; else for its host")
     parser.add_argument("--assets", help="where Envoy finds what is written beside --out, if not there")
     parser.add_argument("--reflection", action="store_true", help="let anyone list the services by gRPC reflection")
     parser.add_argument("--descriptors", type=Path, default=DESCRIPTORS)
@@ -98,6 +112,9 @@ def _values(options: argparse.Namespace) -> dict[str, Any]:
     if targets:
         values["targets"] = targets
     values |= {name: given for name in _ADDRESSES if (given := getattr(options, name))}
+    values |= {name: vars(folder_tls(folder)) for name in ("tls", "mesh") if (folder := getattr(options, name))}
+    if options.mesh_domain:
+        values["mesh_domain"] = options.mesh_domain
     if options.reflection:
         values["reflection"] = True
     return values

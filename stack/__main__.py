@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from stack.assembly import Assembly
+from stack.certificates import CertificateFault, Certificates
 from stack.control import LOST_THE_RACE
 from stack.home import Home, find_home
 from stack.part import Part, PartFailed
@@ -13,6 +14,7 @@ from stack.settings import StackSettings, WrongSetting
 from stack.supervisor import AlreadyRunning, StackFailed, Supervisor, check_ports, only_supervisor, stop_orphans
 
 FAILED = 1
+_RENEWAL_SECONDS = 3600.0
 
 
 def supervise(home: Home) -> None:
@@ -34,7 +36,23 @@ def supervise(home: Home) -> None:
 
 
 async def _run(parts: list[Part], home: Home, record: StackRecord, start_seconds: float) -> None:
-    await Supervisor(parts, home, record, start_seconds).run()
+    renewing = asyncio.create_task(_renew_certificates(Certificates(home.certificates)))
+    try:
+        await Supervisor(parts, home, record, start_seconds).run()
+    finally:
+        renewing.cancel()
+
+
+async def _renew_certificates(certificates: Certificates) -> None:
+    """Issues certificates anew well before they end, for as long as the stack runs; everybody reads them by themselves."""
+    while True:
+        await asyncio.sleep(_RENEWAL_SECONDS)
+        try:
+            renewed = await asyncio.to_thread(certificates.renew_due)
+            if renewed:
+                print(f"certificates issued anew: {', '.join(renewed)}", flush=True)
+        except (CertificateFault, OSError) as error:
+            print(f"certificates could not be issued anew: {error}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

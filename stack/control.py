@@ -75,11 +75,11 @@ def down(home: Home, show: Show = lambda record: None) -> bool:
 
 
 def reset(home: Home) -> None:
-    """Deletes the data, the secrets and the logs of a stack that is down. Raises StackFailed when it runs."""
+    """Deletes the data, the secrets, the certificates and the logs of a stack that is down. Raises StackFailed when it runs."""
     if running(home):
         raise StackFailed("the stack runs: stop it first with `paideia down`")
     stop_orphans(home)
-    for directory in (home.data, home.secrets, home.logs, home.run):
+    for directory in (home.data, home.secrets, home.certificates, home.logs, home.run):
         shutil.rmtree(directory, ignore_errors=True)
     home.record.unlink(missing_ok=True)
 

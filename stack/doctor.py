@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 from stack import probes
 from stack.assembly import Assembly, database_roles
+from stack.certificates import CertificateFault, Certificates
 from stack.control import running
 from stack.home import CHECKOUT, Home
 from stack.part import Health, PartFailed
@@ -28,6 +30,7 @@ from stack.settings import StackSettings, WrongSetting
 
 _GIGABYTE = 1 << 30
 _BACKLOG_SECONDS = 60
+_CERTIFICATE_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ async def examine(home: Home) -> AsyncIterator[Finding]:
     except WrongSetting as error:
         yield Finding("settings", False, str(error), "correct it, in the environment or in settings.json")
         return
-    for finding in _secrets(home):
+    for finding in (*_secrets(home), *_certificates(home)):
         yield finding
     record = running(home)
     if record is None:
@@ -150,6 +153,17 @@ def _secrets(home: Home) -> list[Finding]:
     loose = [each for each in (home.secrets, *home.secrets.iterdir()) if stat.S_IMODE(each.stat().st_mode) & 0o077]
     detail = "only their owner reads them" if not loose else f"others may read {', '.join(each.name for each in loose)}"
     return [Finding("secrets", not loose, detail, f"chmod -R go= {home.secrets}")]
+
+
+def _certificates(home: Home) -> list[Finding]:
+    fix = "paideia certificates rotate; an own one: renew its files, then the same"
+    try:
+        found = Certificates(home.certificates).describe()
+    except CertificateFault as error:
+        return [Finding("certificates", False, str(error), fix)]
+    now = datetime.now(UTC)
+    ending = [f"{each.name} in {each.days_left(now)} days" for each in found if each.days_left(now) < _CERTIFICATE_DAYS]
+    return [Finding("certificates", not ending, f"ending: {', '.join(ending)}" if ending else f"{len(found)} are good", fix)]
 
 
 def _ports(home: Home, settings: StackSettings) -> list[Finding]:

@@ -22,6 +22,11 @@ class Home:
         return self.path / "secrets"
 
     @property
+    def certificates(self) -> Path:
+        """Those of the public door and of the mesh, with their keys and authorities."""
+        return self.path / "certificates"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -29,6 +34,21 @@ class Home:
     def mails(self) -> Path:
         """What the stack's mail server took, a file a mail."""
         return self.path / "data" / "mails"
+
+    @property
+    def objects(self) -> Path:
+        """What the stack's S3 holds: a folder a bucket."""
+        return self.path / "data" / "objects"
+
+    @property
+    def wal_archive(self) -> Path:
+        """Finished segments of PostgreSQL's write-ahead log that wait for the next backup."""
+        return self.path / "data" / "wal-archive"
+
+    @property
+    def backups(self) -> Path:
+        """Where backups go unless another place is named."""
+        return self.path / "backups"
 
     @property
     def run(self) -> Path:
@@ -57,9 +77,9 @@ class Home:
         """Makes the directories. Others may pass through, as PostgreSQL's own account must, but list and read nothing."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o711)
-        for directory, mode in ((self.data, 0o711), (self.secrets, 0o700), (self.logs, 0o700), (self.run, 0o700)):
+        for directory in (self.data, self.secrets, self.certificates, self.logs, self.run):
             directory.mkdir(exist_ok=True)
-            directory.chmod(mode)
+            directory.chmod(0o711 if directory == self.data else 0o700)
 
 
 def find_home(chosen: Path | None = None) -> Home:

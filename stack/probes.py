@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from stack.part import Health
 
@@ -65,12 +66,18 @@ async def kafka_health(port: int) -> Health:
     return Health.READY if head[4:] == b"prob" else Health.NOT_READY
 
 
-async def grpc_health(port: int) -> Health:
-    """Ready when the standard health service says SERVING for the whole server."""
+async def grpc_health(port: int, certificates: Path | None = None, context: str = "") -> Health:
+    """Ready when the standard health service says SERVING for the whole server: that of `context`, by mutual TLS, with certificates."""
     import grpc  # heavy: only a process that asks hosts pays for it
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    from stack.mesh_client import mesh_channel
+
+    try:
+        channel = mesh_channel(grpc.aio, f"127.0.0.1:{port}", certificates, context)
+    except OSError:  # the certificates are being removed
+        return Health.SILENT
+    async with channel:
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=_PATIENCE_SECONDS, wait_for_ready=False

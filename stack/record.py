@@ -44,6 +44,10 @@ class StackRecord:
     admin_password_file: str
     supervisor_pid: int
     supervisor_birth: str
+    secure_url: str = ""
+    """The same door by TLS. `url` is for programs on this machine."""
+    mesh_certificates: str = ""
+    """Folder of the certificate by which tools of this machine may speak to the contexts; empty where those speak without TLS."""
     error: str = ""
     addresses: dict[str, str] = field(default_factory=dict)
     """`host:port` by context and by part."""

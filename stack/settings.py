@@ -1,5 +1,6 @@
 """What can be chosen about a stack."""
 
+import ipaddress
 import json
 import os
 import re
@@ -9,8 +10,10 @@ from typing import Any, Self
 
 from stack.home import Home
 
-DEFAULT_PROCESSES = "identity,catalog,paths;assessment;progress;scheduler;ingestion;analytics"
+DEFAULT_PROCESSES = "identity,catalog,paths;assessment;progress;scheduler;ingestion;analytics,audit,inference"
 _MOST_PROCESSES = 20
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_PUBLIC_URL = re.compile(r"https?://(?P<host>[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
 class WrongSetting(Exception):
@@ -43,6 +46,20 @@ class StackSettings:
     """The first organization, made at the first start."""
     admin: str = "admin"
     """Its first user, who administers it."""
+    public_address: str = "127.0.0.1"
+    """Where the public port listens; `0.0.0.0` opens it to the network, for TLS only."""
+    public_names: str = ""
+    """Names and addresses, with commas, that the generated certificate is good for, beside those of this machine's loopback."""
+    public_url: str = ""
+    """Where browsers find the platform, when that is not `http://localhost:<the public port>`."""
+    tls_certificate: str = ""
+    """File of an own certificate chain (PEM) for the public port, instead of a generated one."""
+    tls_key: str = ""
+    """Its key."""
+    private_identity_providers: str = "off"
+    """`on`: organizations may name identity providers on this machine and on private networks."""
+    mesh_tls: str = "on"
+    """`off`: the processes of the platform speak to each other without TLS."""
     start_seconds: int = 180
     """How long everything together may take to become ready."""
 
@@ -51,6 +68,19 @@ class StackSettings:
             raise WrongSetting(f"PAIDEIA_PORT_BASE is {self.port_base}: choose a number from 1024 to {65535 - 99}")
         if self.broker_storage not in ("s3", "memory"):
             raise WrongSetting(f"PAIDEIA_BROKER_STORAGE is {self.broker_storage!r}: choose s3 or memory")
+        if self.mesh_tls not in ("on", "off"):
+            raise WrongSetting(f"PAIDEIA_MESH_TLS is {self.mesh_tls!r}: choose on or off")
+        if self.private_identity_providers not in ("on", "off"):
+            raise WrongSetting(f"PAIDEIA_PRIVATE_IDENTITY_PROVIDERS is {self.private_identity_providers!r}: choose on or off")
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise WrongSetting("PAIDEIA_TLS_CERTIFICATE and PAIDEIA_TLS_KEY go together: set both, or none")
+        if not _is_address(self.public_address):
+            raise WrongSetting(f"PAIDEIA_PUBLIC_ADDRESS is {self.public_address!r}: choose an address, such as 0.0.0.0")
+        if self.public_url and not _PUBLIC_URL.fullmatch(self.public_url):
+            raise WrongSetting(f"PAIDEIA_PUBLIC_URL is {self.public_url!r}: write it like https://learn.example.org")
+        for name in self._own_names:
+            if not _is_address(name) and not _HOST_NAME.fullmatch(name):
+                raise WrongSetting(f"PAIDEIA_PUBLIC_NAMES has {name!r}: write host names and addresses, with commas")
         if sum(group.replicas for group in self.groups) > _MOST_PROCESSES:
             raise WrongSetting(f"PAIDEIA_PROCESSES asks for more than {_MOST_PROCESSES} processes")
 
@@ -80,6 +110,17 @@ class StackSettings:
         home.settings.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """What the generated certificate of the public port is good for."""
+        host = _PUBLIC_URL.fullmatch(self.public_url)
+        found = ("localhost", "127.0.0.1", "::1", *self._own_names, *((host["host"],) if host else ()))
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def _own_names(self) -> list[str]:
+        return [name for name in (each.strip() for each in self.public_names.split(",")) if name]
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         """The processes setting, read. Raises WrongSetting naming what is wrong in it."""
         groups: list[Group] = []
@@ -93,6 +134,14 @@ class StackSettings:
         if not everything or len(everything) != len(set(everything)) or any(group.replicas < 1 for group in groups):
             raise WrongSetting(f"PAIDEIA_PROCESSES is {self.processes!r}: name each context once")
         return tuple(groups)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _completed(processes: str) -> str:
@@ -120,6 +169,10 @@ class Ports:
     def edge_internal(self) -> int:
         """For listeners that Envoy opens to itself."""
         return self.base + 2
+
+    @property
+    def integrations(self) -> int:
+        return self.base + 3
 
     def host(self, group: int) -> int:
         return self.base + 10 + group

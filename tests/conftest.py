@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -18,6 +19,19 @@ hypothesis.settings.load_profile("paideia")
 
 # Servers that run beside a test log while a command's output is being read: standard output is the command's alone.
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Workers share the files out; those that look at the whole platform go to one, so that it starts once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "the platform" if file.startswith("tests/e2e/test_") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,9 @@ VALUES (:organization, :id, :kind, :course, :start_day, :end_day, :learners, :fo
 """)
 _GET = text(f"SELECT {_COLUMNS} FROM exports WHERE id = :id")  # noqa: S608  # only names of this module
 _PAGE = text(f"""
-SELECT {_COLUMNS} FROM exports WHERE CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid))
+SELECT {_COLUMNS} FROM exports
+WHERE (CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid)))
+  AND (CAST(:creator AS text) IS NULL OR creator = :creator)
 ORDER BY created_at DESC, id DESC LIMIT :most
 """)  # noqa: S608  # only names of this module
 _SAVE = text("""
@@ -75,9 +77,9 @@ class PostgresExports(Exports):
             raise ExportNotFound(f"there is no export {export_id}")
         return _export(row)
 
-    async def page(self, request: PageRequest) -> Page[Export]:
+    async def page(self, request: PageRequest, creator: str | None = None) -> Page[Export]:
         at, last = place_in(request)
-        rows = (await self._connection.execute(_PAGE, {"at": at, "id": last, "most": request.size + 1})).all()
+        rows = (await self._connection.execute(_PAGE, {"at": at, "id": last, "creator": creator, "most": request.size + 1})).all()
         found = tuple(map(_export, rows[: request.size]))
         more = len(rows) > request.size
         return Page(found, (found[-1].created_at.isoformat(), found[-1].id) if more else None)

@@ -6,11 +6,9 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.analytics.exports_files import OpenFile, opened
-from adapters.shared.resources import MissingSecret, Settings
 from domain.analytics.exports import LINK_VALID, Export, ExportFormat
 from domain.analytics.ports import ReportFile, ReportFiles
 from domain.analytics.reports import Row
@@ -22,30 +20,6 @@ _CONTENT_TYPES = {
     ExportFormat.PARQUET: "application/vnd.apache.parquet",
     ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-
-def s3_client(settings: Settings) -> Any:
-    """Returns a client of the store that the settings name; without keys, with those of the machine's role."""
-    try:
-        keys = {
-            "aws_access_key_id": settings.secret("s3_access_key"),
-            "aws_secret_access_key": settings.secret("s3_secret_key"),
-        }
-    except MissingSecret:
-        keys = {}
-    return boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint or None,
-        region_name=settings.s3_region,
-        config=Config(
-            signature_version="s3v4",
-            s3={"addressing_style": "path" if settings.s3_endpoint else "virtual"},
-            connect_timeout=5,
-            read_timeout=30,
-            retries={"max_attempts": 3, "mode": "standard"},
-        ),
-        **keys,
-    )
 
 
 class S3ReportFiles(ReportFiles):

@@ -38,6 +38,7 @@ from pyiceberg.types import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from adapters.analytics.catalog_connections import ANSWER_SECONDS, bound_waiting
 from adapters.analytics.iceberg_filters import Partition
 from adapters.analytics.known_events import KnownEvents
 from adapters.shared.resources import Settings
@@ -85,6 +86,10 @@ _PROPERTIES = {
 T = TypeVar("T")
 
 
+# A connection of the pool whose host acknowledges nothing is ended before it is used again.
+_KEEPALIVES = "keepalives_idle=4&keepalives_interval=2&keepalives_count=2&tcp_user_timeout=8000"
+
+
 def catalog_properties(settings: Settings) -> dict[str, str]:
     """Returns what opens the catalog and the object store."""
     properties = {
@@ -96,9 +101,9 @@ def catalog_properties(settings: Settings) -> dict[str, str]:
     }
     if settings.lake_catalog == "sql":
         dsn = settings.dsn("paideia_analytics").replace("postgresql://", "postgresql+psycopg2://", 1)
-        options = quote("-c search_path=lake_catalog -c statement_timeout=30000", safe="")
+        options = quote(f"-c search_path=lake_catalog -c statement_timeout={round(ANSWER_SECONDS * 1_000) + 1_000}", safe="")
         properties |= {
-            "uri": f"{dsn}?connect_timeout=5&options={options}",
+            "uri": f"{dsn}?{_KEEPALIVES}&options={options}",
             "init_catalog_tables": "false",
             "pool_pre_ping": "true",
         }
@@ -137,6 +142,7 @@ class IcebergLake:
     def catalog(self) -> Catalog:
         with self._opening:
             if self._catalog is None:
+                bound_waiting()
                 with outages_told():
                     self._catalog = load_catalog(self.name, **self._properties)
             return self._catalog

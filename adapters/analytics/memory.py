@@ -94,9 +94,10 @@ class MemoryExports(Exports):
         except KeyError:
             raise ExportNotFound(f"there is no export {export_id}") from None
 
-    async def page(self, request: PageRequest) -> Page[Export]:
+    async def page(self, request: PageRequest, creator: str | None = None) -> Page[Export]:
         at, last = place_in(request)
-        newest = sorted(self._tables.exports.values(), key=lambda each: (each.created_at, each.id), reverse=True)
+        asked = [each for each in self._tables.exports.values() if creator in (None, each.creator)]
+        newest = sorted(asked, key=lambda each: (each.created_at, each.id), reverse=True)
         rest = [each for each in newest if at is None or (each.created_at, each.id) < (at, last)]
         found = tuple(rest[: request.size])
         return Page(found, (found[-1].created_at.isoformat(), found[-1].id) if len(rest) > request.size else None)

@@ -1,17 +1,28 @@
 """Identity's events as they go to the log."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import uuid4
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.identity.v1 import events_pb2 as pb
 
-from domain.identity.events import IdentityEvent, SecurityNoticed, SessionRevoked, SightChanged, UserCreated, UserDeactivated
+from domain.identity.events import (
+    IdentityEvent,
+    PrivacyOrdered,
+    SecurityNoticed,
+    SessionRevoked,
+    SightChanged,
+    SigningKeyMade,
+    UserCreated,
+    UserDeactivated,
+)
 from domain.shared.events import EventEnvelope
 from domain.shared.trace import current_traceparent
 
 TOPIC = "identity.events"
+ORDERS = "privacy.orders"
 
 
 def envelopes(events: Sequence[IdentityEvent], organization: str) -> list[EventEnvelope]:
@@ -24,18 +35,30 @@ def _envelope(event: IdentityEvent, organization: str, traceparent: str) -> Even
     return EventEnvelope(
         id=str(uuid4()),
         type=message.DESCRIPTOR.full_name,
-        topic=TOPIC,
+        topic=ORDERS if isinstance(event, PrivacyOrdered) else TOPIC,
         organization=organization,
-        key=f"users/{event.user}",
+        key=_subject(event),
         occurred_at=event.at,
         payload=message.SerializeToString(),
         traceparent=traceparent,
     )
 
 
+def _subject(event: IdentityEvent) -> str:
+    match event:
+        case PrivacyOrdered():
+            return f"privacyJobs/{event.job}"
+        case SigningKeyMade():
+            return f"signingKeys/{event.key}"
+        case _:
+            return f"users/{event.user}"
+
+
 def _message(event: IdentityEvent, organization: str) -> Message:
-    user, at = f"users/{event.user}", Timestamp()
-    at.FromDatetime(event.at)
+    at = _timestamp(event.at)
+    if isinstance(event, SigningKeyMade):
+        return pb.SigningKeyMade(signing_key=_subject(event), make_time=at, sign_time=_timestamp(event.signs_from))
+    user = f"users/{event.user}"
     match event:
         case UserCreated():
             return pb.UserCreated(user=user, create_time=at)
@@ -45,5 +68,16 @@ def _message(event: IdentityEvent, organization: str) -> Message:
             return pb.SessionRevoked(user=user, revoke_time=at, session=f"sessions/{event.session}" if event.session else "")
         case SightChanged():
             return pb.SightChanged(user=user, change_time=at, organization=f"organizations/{organization}")
+        case PrivacyOrdered():
+            pseudonym = f"users/{event.pseudonym}" if event.pseudonym else ""
+            return pb.PrivacyOrdered(
+                privacy_job=f"privacyJobs/{event.job}", kind=event.kind, user=user, pseudonym=pseudonym, order_time=at
+            )
         case SecurityNoticed():
             return pb.SecurityNoticed(user=user, notice_time=at, notice=event.notice)
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp

@@ -1,7 +1,7 @@
 """Identity in memory: the same promises as PostgreSQL, for one process. Units take turns, so races end as they would there."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
@@ -12,6 +12,7 @@ from adapters.identity.memory_credentials import (
     MemoryFactors,
     MemoryLinks,
 )
+from adapters.identity.memory_federation import FederationState, MemoryFederation, MemoryProviders
 from adapters.identity.memory_people import (
     MemoryClasses,
     MemoryGuardians,
@@ -21,9 +22,22 @@ from adapters.identity.memory_people import (
     MemoryProfiles,
     PeopleState,
 )
+from adapters.identity.memory_privacy import (
+    MemoryConsents,
+    MemoryDirectory,
+    MemoryPersons,
+    MemoryPrivacyJobs,
+    MemoryRetention,
+    NothingSealed,
+    PrivacyState,
+)
+from adapters.identity.memory_programs import MemoryPrograms, MemoryProvisioning, ProgramState
 from domain.identity.credential_ports import ChallengeRepository, FactorRepository, LinkRepository
+from domain.identity.directory import DirectoryInformation
 from domain.identity.events import IdentityEvent
+from domain.identity.federation_ports import FederationRepository, ProviderRepository
 from domain.identity.model import (
+    PLATFORM,
     Account,
     EmailTaken,
     Organization,
@@ -44,11 +58,16 @@ from domain.identity.ports import (
     AccountRepository,
     EventOutbox,
     OrganizationRepository,
+    OriginDirectory,
     SessionRepository,
     SigningKeyRepository,
     ThrottleRepository,
     UserRepository,
 )
+from domain.identity.privacy_ports import ConsentRepository, PersonRepository, PrivacyJobRepository, RetentionRepository
+from domain.identity.programs_ports import ProgramRepository
+from domain.identity.provisioning_ports import ProvisioningRepository
+from domain.identity.sealing import SealingRepository
 from domain.identity.sessions import (
     FAILURES_FORGOTTEN_AFTER,
     PresentedToken,
@@ -74,6 +93,9 @@ class Tenant:
     events: list[IdentityEvent] = field(default_factory=list)
     credentials: CredentialState = field(default_factory=CredentialState)
     people: PeopleState = field(default_factory=PeopleState)
+    federation: FederationState = field(default_factory=FederationState)
+    programs: ProgramState = field(default_factory=ProgramState)
+    privacy: PrivacyState = field(default_factory=PrivacyState)
 
     def copy(self) -> "Tenant":
         return Tenant(
@@ -85,6 +107,9 @@ class Tenant:
             list(self.events),
             self.credentials.copy(),
             self.people.copy(),
+            self.federation.copy(),
+            self.programs.copy(),
+            self.privacy.copy(),
         )
 
 
@@ -92,9 +117,10 @@ class Tenant:
 class Platform:
     throttles: dict[str, SignInThrottle] = field(default_factory=dict)
     keys: dict[str, SigningKey] = field(default_factory=dict)
+    events: list[IdentityEvent] = field(default_factory=list)
 
     def copy(self) -> "Platform":
-        return Platform(dict(self.throttles), dict(self.keys))
+        return Platform(dict(self.throttles), dict(self.keys), list(self.events))
 
 
 class IdentityMemory:
@@ -113,7 +139,9 @@ class IdentityMemory:
         return MemoryPlatformUnit(self)
 
     def events(self, organization: str) -> list[IdentityEvent]:
-        """What the organization's committed units have published."""
+        """What the organization's committed units have published, or those that belong to no organization."""
+        if organization == PLATFORM:
+            return self.platform.events
         return self.tenants.get(organization, Tenant()).events
 
 
@@ -130,7 +158,16 @@ class MemoryIdentityUnit:
     guardians: GuardianRepository
     invitations: InvitationRepository
     mails: MailRepository
+    providers: ProviderRepository
+    federation: FederationRepository
+    programs: ProgramRepository
+    provisioned: ProvisioningRepository
     events: EventOutbox
+    sealing: SealingRepository
+    persons: PersonRepository
+    privacy_jobs: PrivacyJobRepository
+    consents: ConsentRepository
+    retention: RetentionRepository
 
     def __init__(self, memory: IdentityMemory, organization: str) -> None:
         self._memory = memory
@@ -155,7 +192,16 @@ class MemoryIdentityUnit:
         self.guardians = MemoryGuardians(people)
         self.invitations = MemoryInvitations(people)
         self.mails = MemoryMails(people, self._tenant.credentials.mails, self._organization, self._memory.clock)
+        self.providers = MemoryProviders(self._tenant.federation)
+        self.federation = MemoryFederation(self._tenant.federation)
+        self.programs = MemoryPrograms(self._tenant.programs)
+        self.provisioned = MemoryProvisioning(self._tenant.programs, people, self._tenant.users)
         self.events = MemoryEvents(self._tenant)
+        self.sealing = NothingSealed()
+        self.persons = MemoryPersons(self._tenant)
+        self.privacy_jobs = MemoryPrivacyJobs(self._tenant.privacy)
+        self.consents = MemoryConsents(self._tenant.privacy)
+        self.retention = MemoryRetention(self._tenant)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -166,6 +212,9 @@ class MemoryPlatformUnit:
     throttles: ThrottleRepository
     signing_keys: SigningKeyRepository
     mail_queue: MemoryMailQueue
+    directory: MemoryDirectory
+    origins: OriginDirectory
+    events: EventOutbox
 
     def __init__(self, memory: IdentityMemory) -> None:
         self._memory = memory
@@ -182,6 +231,9 @@ class MemoryPlatformUnit:
         tenants = self._memory.tenants
         people = {organization: tenant.people for organization, tenant in tenants.items()}
         self.mail_queue = MemoryMailQueue(people, lambda organization: tenants[organization].organization)
+        self.directory = MemoryDirectory(tenants)
+        self.origins = MemoryOrigins(tenants)
+        self.events = MemoryEvents(self._platform)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -191,6 +243,15 @@ class MemoryPlatformUnit:
 class _OfTenant:
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
+
+
+class MemoryOrigins(OriginDirectory):
+    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
+        self._tenants = tenants
+
+    async def allowing(self, origin: str) -> Sequence[str]:
+        there = ((id, tenant.organization) for id, tenant in sorted(self._tenants.items()))
+        return [id for id, organization in there if organization and origin in organization.settings.allowed_origins]
 
 
 class MemoryOrganizations(OrganizationRepository):
@@ -245,6 +306,9 @@ class MemoryUsers(_OfTenant, UserRepository):
 
     async def with_emails(self, emails: Sequence[str]) -> frozenset[str]:
         return frozenset(emails) & {user.email for user in self._tenant.users.values() if user.email is not None}
+
+    async def directory_choices(self, user_ids: Sequence[str]) -> Mapping[str, DirectoryInformation]:
+        return {each.id: each.directory for each in await self.find(user_ids) if each.directory is not None}
 
     async def administrators(self) -> frozenset[str]:
         return frozenset(user.id for user in self._tenant.users.values() if user.administers)
@@ -320,9 +384,12 @@ class MemorySessions(_OfTenant, SessionRepository):
                 await self.end(session.id)
 
 
-class MemoryEvents(_OfTenant, EventOutbox):
+class MemoryEvents(EventOutbox):
+    def __init__(self, publisher: Tenant | Platform) -> None:
+        self._publisher = publisher
+
     async def add(self, events: Sequence[IdentityEvent]) -> None:
-        self._tenant.events.extend(events)
+        self._publisher.events.extend(events)
 
 
 class MemoryThrottles(ThrottleRepository):

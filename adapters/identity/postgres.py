@@ -1,25 +1,37 @@
 """Identity in PostgreSQL: one unit for what an organization owns, one for what the platform owns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import LargeBinary, Row, Text, any_, literal, select, text, update
+from sqlalchemy import LargeBinary, Text, any_, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.identity.kafka import envelopes
+from adapters.identity.personal_keys import OpenedKeys, OrganizationKeys
 from adapters.identity.postgres_credentials import PostgresChallenges, PostgresFactors
+from adapters.identity.postgres_federation import PostgresFederation, PostgresProviders
 from adapters.identity.postgres_links import PostgresLinks
 from adapters.identity.postgres_mails import PostgresMailQueue, PostgresMails
+from adapters.identity.postgres_origins import PostgresOrigins
 from adapters.identity.postgres_people import PostgresClasses, PostgresGuardians, PostgresInvitations, PostgresProfiles
+from adapters.identity.postgres_persons import PostgresPersons
+from adapters.identity.postgres_privacy import PostgresConsents, PostgresDirectory, PostgresPrivacyJobs, PostgresRetention
+from adapters.identity.postgres_programs import PostgresPrograms
+from adapters.identity.postgres_provisioning import PostgresProvisioning
+from adapters.identity.postgres_sealed import SealedPeople
+from adapters.identity.postgres_sealing import PostgresSealing
 from adapters.identity.postgres_sessions import PostgresSessions, PostgresSigningKeys, PostgresThrottles
-from adapters.identity.postgres_tables import Repository, email_index, organizations, passwords, users
+from adapters.identity.postgres_tables import Repository, organizations, passwords, users
+from adapters.identity.vault import SecretKeyVault
 from adapters.shared.outbox import add_to_outbox
 from adapters.shared.postgres import BIND_ORGANIZATION, PostgresUnit, ambient_connection
 from domain.identity.credential_ports import ChallengeRepository, FactorRepository, LinkRepository, Vault
+from domain.identity.directory import DirectoryInformation
 from domain.identity.events import IdentityEvent
+from domain.identity.federation_ports import FederationRepository, ProviderRepository
 from domain.identity.model import (
     PLATFORM,
     Account,
@@ -44,33 +56,25 @@ from domain.identity.ports import (
     AccountRepository,
     EventOutbox,
     OrganizationRepository,
+    OriginDirectory,
     SessionRepository,
     SigningKeyRepository,
     ThrottleRepository,
     UserRepository,
 )
-from domain.shared.caller import Role
+from domain.identity.privacy_ports import (
+    ConsentRepository,
+    Directory,
+    PersonRepository,
+    PrivacyJobRepository,
+    RetentionRepository,
+)
+from domain.identity.programs_ports import ProgramRepository
+from domain.identity.provisioning_ports import ProvisioningRepository
+from domain.identity.sealing import SealingRepository
 from domain.shared.page import Page, PageRequest
 
 _BOUND_ORGANIZATION = text("SELECT current_setting('paideia.organization', true)")
-
-
-def _user_row(organization: str, user: User) -> dict[str, Any]:
-    return {
-        "organization_id": organization,
-        "id": user.id,
-        "display_name": user.display_name,
-        "email": user.email,
-        "email_index": None if user.email is None else email_index(user.email),
-        "roles": sorted(user.roles),
-        "created_at": user.created_at,
-        "deactivated_at": user.deactivated_at,
-    }
-
-
-def _user(row: Row[Any]) -> User:
-    roles = frozenset(Role(role) for role in row.roles)
-    return User(row.id, row.display_name, row.email, roles, row.created_at, row.deactivated_at)
 
 
 def _refusal(error: IntegrityError) -> Exception:
@@ -93,7 +97,12 @@ class PostgresOrganizations(Repository, OrganizationRepository):
         if row is None:
             raise OrganizationNotFound(f"no organization {self.organization}")
         settings = OrganizationSettings(
-            row.locale, row.time_zone, SignUpPolicy(row.sign_up), tuple(row.sign_up_domains), TeachersSee(row.teachers_see)
+            row.locale,
+            row.time_zone,
+            SignUpPolicy(row.sign_up),
+            tuple(row.sign_up_domains),
+            TeachersSee(row.teachers_see),
+            tuple(row.allowed_origins),
         )
         return Organization(row.organization_id, row.display_name, row.founded_at, settings, row.revision)
 
@@ -109,6 +118,7 @@ class PostgresOrganizations(Repository, OrganizationRepository):
                 sign_up=settings.sign_up,
                 sign_up_domains=list(settings.sign_up_domains),
                 teachers_see=settings.teachers_see,
+                allowed_origins=list(settings.allowed_origins),
                 revision=organization.revision,
             )
         )
@@ -120,9 +130,15 @@ class PostgresOrganizations(Repository, OrganizationRepository):
 
 
 class PostgresUsers(Repository, UserRepository):
+    def __init__(self, connection: AsyncConnection, keys: OrganizationKeys) -> None:
+        super().__init__(connection, keys.organization)
+        self._keys = keys
+        self._people = SealedPeople(connection, keys)
+
     async def add(self, users_to_add: Sequence[User]) -> frozenset[str]:
+        await self._people.check_free(users_to_add)
         # In one order, so that two batches that overlap wait for each other instead of locking each other out.
-        rows = [_user_row(self.organization, user) for user in sorted(users_to_add, key=lambda user: user.id)]
+        rows = [await self._people.row(user) for user in sorted(users_to_add, key=lambda user: user.id)]
         statement = insert(users).on_conflict_do_nothing(index_elements=["organization_id", "id"]).returning(users.c.id)
         try:
             return frozenset((await self.connection.execute(statement, rows)).scalars())
@@ -134,13 +150,12 @@ class PostgresUsers(Repository, UserRepository):
         row = (await self.connection.execute(query)).one_or_none()
         if row is None:
             raise UserNotFound(f"no user {user_id}")
-        return _user(row)
+        return await self._people.user(row)
 
     async def find(self, user_ids: Sequence[str]) -> Sequence[User]:
         ids = literal(list(user_ids), ARRAY(Text))
-        return [
-            _user(row) for row in await self.connection.execute(select(users).where(self.mine(users), users.c.id == any_(ids)))
-        ]
+        rows = await self.connection.execute(select(users).where(self.mine(users), users.c.id == any_(ids)))
+        return [await self._people.user(row) for row in rows]
 
     async def page(self, request: PageRequest, only: frozenset[str] | None = None) -> Page[User]:
         query = select(users).where(self.mine(users)).order_by(users.c.id).limit(request.size + 1)
@@ -148,20 +163,29 @@ class PostgresUsers(Repository, UserRepository):
             query = query.where(users.c.id == any_(literal(sorted(only), ARRAY(Text))))
         if request.after is not None:
             query = query.where(users.c.id > request.after[0])
-        found = [_user(row) for row in await self.connection.execute(query)]
+        found = [await self._people.user(row) for row in await self.connection.execute(query)]
         shown = tuple(found[: request.size])
         return Page(shown, (shown[-1].id,) if len(found) > request.size else None)
 
     async def with_emails(self, emails: Sequence[str]) -> frozenset[str]:
-        by_index = {email_index(email): email for email in emails}
+        by_index = {index: email for email in emails for index in await self._keys.indexes(email)}
         indexes = literal(list(by_index), ARRAY(LargeBinary))
         query = select(users.c.email_index).where(self.mine(users), users.c.email_index == any_(indexes))
         return frozenset(by_index[bytes(each)] for each in (await self.connection.execute(query)).scalars())
 
+    async def directory_choices(self, user_ids: Sequence[str]) -> Mapping[str, DirectoryInformation]:
+        query = select(users.c.id, users.c.directory_information).where(
+            self.mine(users), users.c.id == any_(literal(list(user_ids), ARRAY(Text))), users.c.directory_information != ""
+        )
+        return {row.id: DirectoryInformation(row.directory_information) for row in await self.connection.execute(query)}
+
     async def save(self, user: User) -> None:
-        changed = update(users).where(self.mine(users), users.c.id == user.id).values(_user_row(self.organization, user))
+        await self._people.check_free([user])
+        held = select(users.c.data_key).where(self.mine(users), users.c.id == user.id).with_for_update()
+        data_key = (await self.connection.execute(held)).scalar_one_or_none()
+        values = await self._people.row(user, data_key)
         try:
-            await self.connection.execute(changed)
+            await self.connection.execute(update(users).where(self.mine(users), users.c.id == user.id).values(values))
         except IntegrityError as error:
             raise _refusal(error) from error
 
@@ -173,16 +197,24 @@ class PostgresUsers(Repository, UserRepository):
 
 
 class PostgresAccounts(Repository, AccountRepository):
+    def __init__(self, connection: AsyncConnection, keys: OrganizationKeys) -> None:
+        super().__init__(connection, keys.organization)
+        self._keys = keys
+        self._people = SealedPeople(connection, keys)
+
     async def find(self, login: str) -> Account | None:
         # An id never contains "@", an address always does.
-        by = users.c.email_index == email_index(login.lower()) if "@" in login else users.c.id == login
+        if "@" in login:
+            by = users.c.email_index == any_(literal(await self._keys.indexes(login.lower()), ARRAY(LargeBinary)))
+        else:
+            by = users.c.id == login
         joined = users.outerjoin(
             passwords,
             (passwords.c.organization_id == users.c.organization_id) & (passwords.c.user_id == users.c.id),
         )
         query = select(users, passwords.c.hash).select_from(joined).where(self.mine(users), by)
         row = (await self.connection.execute(query)).one_or_none()
-        return None if row is None else Account(_user(row), row.hash)
+        return None if row is None else Account(await self._people.user(row), row.hash)
 
     async def set_password(self, user_id: str, password_hash: str, now: datetime) -> None:
         await self.connection.execute(
@@ -219,11 +251,22 @@ class PostgresIdentityUnit(PostgresUnit):
     guardians: GuardianRepository
     invitations: InvitationRepository
     mails: MailRepository
+    providers: ProviderRepository
+    federation: FederationRepository
+    programs: ProgramRepository
+    provisioned: ProvisioningRepository
     events: EventOutbox
+    sealing: SealingRepository
+    persons: PersonRepository
+    privacy_jobs: PrivacyJobRepository
+    consents: ConsentRepository
+    retention: RetentionRepository
 
-    def __init__(self, engine: AsyncEngine, organization: str, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, organization: str, vault: Vault, keys: OpenedKeys | None = None) -> None:
+        """`keys` are what personal data is sealed under: unless given, those that `vault` wraps."""
         super().__init__(engine, organization)
         self._vault = vault
+        self._keys = keys or OpenedKeys(SecretKeyVault(vault))
 
     async def __aenter__(self) -> Self:
         joined = ambient_connection.get()
@@ -237,19 +280,29 @@ class PostgresIdentityUnit(PostgresUnit):
             await self.connection.execute(BIND_ORGANIZATION, {"organization": self._outer})
 
     def _open(self) -> None:
+        keys = OrganizationKeys(self.connection, self._organization, self._keys)
         self.organizations = PostgresOrganizations(self.connection, self._organization)
-        self.users = PostgresUsers(self.connection, self._organization)
-        self.accounts = PostgresAccounts(self.connection, self._organization)
+        self.users = PostgresUsers(self.connection, keys)
+        self.accounts = PostgresAccounts(self.connection, keys)
         self.sessions = PostgresSessions(self.connection, self._organization)
         self.factors = PostgresFactors(self.connection, self._organization)
         self.challenges = PostgresChallenges(self.connection, self._organization)
-        self.links = PostgresLinks(self.connection, self._organization)
-        self.profiles = PostgresProfiles(self.connection, self._organization)
+        self.links = PostgresLinks(self.connection, keys)
+        self.profiles = PostgresProfiles(self.connection, keys)
         self.classes = PostgresClasses(self.connection, self._organization)
         self.guardians = PostgresGuardians(self.connection, self._organization)
-        self.invitations = PostgresInvitations(self.connection, self._organization)
-        self.mails = PostgresMails(self.connection, self._organization, self._vault)
+        self.invitations = PostgresInvitations(self.connection, keys)
+        self.mails = PostgresMails(self.connection, keys, self._vault)
+        self.providers = PostgresProviders(self.connection, self._organization)
+        self.federation = PostgresFederation(self.connection, self._organization)
+        self.programs = PostgresPrograms(self.connection, self._organization)
+        self.provisioned = PostgresProvisioning(self.connection, self._organization, self._vault)
         self.events = PostgresEvents(self.connection, self._organization)
+        self.sealing = PostgresSealing(self.connection, keys, self._keys, self._vault)
+        self.persons = PostgresPersons(self.connection, keys, self._vault)
+        self.privacy_jobs = PostgresPrivacyJobs(self.connection, self._organization, self._vault)
+        self.consents = PostgresConsents(self.connection, self._organization)
+        self.retention = PostgresRetention(self.connection, self._organization)
 
 
 class PostgresPlatformUnit(PostgresUnit):
@@ -258,10 +311,14 @@ class PostgresPlatformUnit(PostgresUnit):
     throttles: ThrottleRepository
     signing_keys: SigningKeyRepository
     mail_queue: MailQueue
+    directory: Directory
+    origins: OriginDirectory
+    events: EventOutbox
 
-    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, keys: OpenedKeys | None = None) -> None:
         super().__init__(engine, PLATFORM)
         self._vault = vault
+        self._keys = keys or OpenedKeys(SecretKeyVault(vault))
 
     async def __aenter__(self) -> Self:
         outside = ambient_connection.set(None)
@@ -273,4 +330,7 @@ class PostgresPlatformUnit(PostgresUnit):
     def _open(self) -> None:
         self.throttles = PostgresThrottles(self.connection, self._organization)
         self.signing_keys = PostgresSigningKeys(self.connection, self._organization)
-        self.mail_queue = PostgresMailQueue(self.connection, self._vault)
+        self.mail_queue = PostgresMailQueue(self.connection, self._keys, self._vault)
+        self.directory = PostgresDirectory(self.connection)
+        self.origins = PostgresOrigins(self.connection)
+        self.events = PostgresEvents(self.connection, self._organization)

@@ -1,18 +1,21 @@
-"""Mails on their way, in PostgreSQL. What fills them is sealed: it may hold a link that signs in."""
+"""Mails on their way, in PostgreSQL. Whom they go to is sealed, and what fills them: it may hold a link that signs in."""
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, delete, literal, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, LargeBinary, Row, any_, delete, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.identity.personal_keys import OpenedKeys, OrganizationKeys
 from adapters.identity.postgres_people_tables import mails
-from adapters.identity.postgres_tables import Repository, email_index, organizations
-from domain.identity.credential_ports import Vault
+from adapters.identity.postgres_sealed import SealedAddresses, of_mails
+from adapters.identity.postgres_tables import Repository, organizations
+from domain.identity.credential_ports import UnreadableSecret, Vault
 from domain.identity.mail_queue import CLAIM_LIFE, KEPT_AFTER_SENT, Mail, MailNotFound, MailState, mail_cursor
 from domain.identity.people_ports import MailQueue, MailRepository
 from domain.shared.page import Page, PageRequest
@@ -23,8 +26,10 @@ _FORGOTTEN_AT_ONCE = 100
 class PostgresMails(Repository, MailRepository):
     """One organization's."""
 
-    def __init__(self, connection: AsyncConnection, organization: str, vault: Vault) -> None:
-        super().__init__(connection, organization)
+    def __init__(self, connection: AsyncConnection, keys: OrganizationKeys, vault: Vault) -> None:
+        super().__init__(connection, keys.organization)
+        self._keys = keys
+        self._addresses = of_mails(keys)
         self._vault = vault
 
     async def send(self, to: str, template: str, fields: Mapping[str, str]) -> None:
@@ -33,8 +38,9 @@ class PostgresMails(Repository, MailRepository):
             insert(mails).values(
                 organization_id=self.organization,
                 id=UUID(mail_id),
-                recipient=to,
-                recipient_index=email_index(to),
+                recipient="",
+                sealed_recipient=await self._addresses.seal(to, mail_id),
+                recipient_index=await self._keys.index(to),
                 template=str(template),
                 sealed_fields=_sealed(self._vault, mail_id, fields),
             )
@@ -43,7 +49,7 @@ class PostgresMails(Repository, MailRepository):
     async def written_since(self, to: str, template: str, moment: datetime) -> bool:
         query = select(literal(1)).where(
             self.mine(mails),
-            mails.c.recipient_index == email_index(to),
+            mails.c.recipient_index == any_(literal(await self._keys.indexes(to), ARRAY(LargeBinary))),
             mails.c.created_at >= moment,
             mails.c.template == str(template),
         )
@@ -57,7 +63,7 @@ class PostgresMails(Repository, MailRepository):
         row = (await self.connection.execute(select(mails).where(self.mine(mails), by_id).with_for_update())).one_or_none()
         if row is None:
             raise MailNotFound(f"no mail {mail_id}")
-        return _mail(row, self._vault)
+        return await _mail(row, self._addresses, self._vault)
 
     async def save(self, mail: Mail) -> None:
         await _save(self.connection, mail, self._vault, mails.c.id == UUID(mail.id))
@@ -70,7 +76,8 @@ class PostgresMails(Repository, MailRepository):
         if request.after is not None:
             created_at, mail_id = mail_cursor(request)
             query = query.where(place < tuple_(literal(created_at), literal(UUID(mail_id))))
-        found = [_mail(row, self._vault) for row in await self.connection.execute(query.limit(request.size + 1))]
+        rows = await self.connection.execute(query.limit(request.size + 1))
+        found = [await _mail(row, self._addresses, self._vault) for row in rows]
         shown = tuple(found[: request.size])
         return Page(shown, (shown[-1].created_at.isoformat(), shown[-1].id) if len(found) > request.size else None)
 
@@ -78,8 +85,9 @@ class PostgresMails(Repository, MailRepository):
 class PostgresMailQueue(MailQueue):
     """Every organization's, for a unit of the platform."""
 
-    def __init__(self, connection: AsyncConnection, vault: Vault) -> None:
+    def __init__(self, connection: AsyncConnection, keys: OpenedKeys, vault: Vault) -> None:
         self.connection = connection
+        self._keys = keys
         self._vault = vault
 
     async def claim(self, now: datetime, most: int) -> Sequence[Mail]:
@@ -102,7 +110,14 @@ class PostgresMailQueue(MailQueue):
             claimed.outerjoin(organizations, organizations.c.organization_id == claimed.c.organization_id)
         )
         rows = (await self.connection.execute(query)).all()
-        return [_mail(row, self._vault, row.locale or "en", row.display_name or "") for row in rows]
+        of = {each.organization_id: OrganizationKeys(self.connection, each.organization_id, self._keys) for each in rows}
+        readable = []
+        for row in rows:
+            # One whose key is lost waits for it, and keeps no other from going out.
+            with suppress(UnreadableSecret):
+                addresses = of_mails(of[row.organization_id])
+                readable.append(await _mail(row, addresses, self._vault, row.locale or "en", row.display_name or ""))
+        return readable
 
     async def settle(self, mail: Mail) -> None:
         still_ours = (mails.c.state == MailState.WAITING) & (mails.c.attempts == mail.attempts)
@@ -137,11 +152,11 @@ def _sealed(vault: Vault, mail_id: str, fields: Mapping[str, str]) -> bytes:
     return vault.seal(json.dumps(dict(fields)).encode(), f"mail {mail_id}")
 
 
-def _mail(row: Row[Any], vault: Vault, locale: str = "en", sender: str = "") -> Mail:
+async def _mail(row: Row[Any], addresses: SealedAddresses, vault: Vault, locale: str = "en", sender: str = "") -> Mail:
     return Mail(
         id=str(row.id),
         organization=row.organization_id,
-        to=row.recipient,
+        to=await addresses.open(row.sealed_recipient, row.recipient, str(row.id)),
         template=row.template,
         fields=json.loads(vault.open(row.sealed_fields, f"mail {row.id}")),
         created_at=row.created_at,

@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Text, any_, delete, func, literal, select, update
+from sqlalchemy import LargeBinary, Row, Text, any_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.identity.personal_keys import OrganizationKeys
 from adapters.identity.postgres_people_tables import class_members, classes, guardians, invitations, profiles
-from adapters.identity.postgres_tables import Repository, email_index, users
+from adapters.identity.postgres_sealed import SealedPeople, of_invitations
+from adapters.identity.postgres_tables import Repository, users
 from domain.identity.classes import Class, ClassAlreadyExists, ClassNotFound, Member, Part
 from domain.identity.invitations import Invitation, InvitationNotFound
 from domain.identity.model import UserNotFound
@@ -26,23 +29,30 @@ from domain.shared.page import Page, PageRequest
 
 
 class PostgresProfiles(Repository, ProfileRepository):
+    def __init__(self, connection: AsyncConnection, keys: OrganizationKeys) -> None:
+        super().__init__(connection, keys.organization)
+        self._people = SealedPeople(connection, keys)
+
     async def get(self, user_id: str) -> Profile:
         joined = users.outerjoin(
             profiles, (profiles.c.organization_id == users.c.organization_id) & (profiles.c.user_id == users.c.id)
         )
-        query = select(users.c.display_name, profiles).select_from(joined).where(self.mine(users), users.c.id == user_id)
+        query = select(users, *(each for each in profiles.c if each.name != "organization_id")).select_from(joined)
+        query = query.where(self.mine(users), users.c.id == user_id)
         row = (await self.connection.execute(query.with_for_update(of=users))).one_or_none()
         if row is None:
             raise UserNotFound(f"no user {user_id}")
+        display_name, _ = await self._people.opened(row)
         if row.user_id is None:
-            return Profile(user_id, row.display_name)
+            return Profile(user_id, display_name)
         accessibility = Accessibility(row.reduced_motion, row.high_contrast, row.dyslexia_font, row.extra_time)
-        return Profile(user_id, row.display_name, row.locale, row.time_zone, accessibility)
+        return Profile(user_id, display_name, row.locale, row.time_zone, accessibility)
 
     async def save(self, profile: Profile) -> None:
-        await self.connection.execute(
-            update(users).where(self.mine(users), users.c.id == profile.user).values(display_name=profile.display_name)
-        )
+        this = (self.mine(users), users.c.id == profile.user)
+        data_key = (await self.connection.execute(select(users.c.data_key).where(*this).with_for_update())).scalar_one_or_none()
+        name = await self._people.name_row(profile.user, profile.display_name, data_key)
+        await self.connection.execute(update(users).where(*this).values(name))
         values = {
             "locale": profile.locale,
             "time_zone": profile.time_zone,
@@ -201,8 +211,13 @@ class PostgresGuardians(Repository, GuardianRepository):
 
 
 class PostgresInvitations(Repository, InvitationRepository):
+    def __init__(self, connection: AsyncConnection, keys: OrganizationKeys) -> None:
+        super().__init__(connection, keys.organization)
+        self._keys = keys
+        self._addresses = of_invitations(keys)
+
     async def add(self, invitation: Invitation) -> None:
-        await self.connection.execute(insert(invitations).values(**_row(self.organization, invitation)))
+        await self.connection.execute(insert(invitations).values(await self._row(invitation)))
 
     async def get(self, invitation_id: str) -> Invitation:
         try:
@@ -213,72 +228,72 @@ class PostgresInvitations(Repository, InvitationRepository):
         row = (await self.connection.execute(query)).one_or_none()
         if row is None:
             raise InvitationNotFound(f"no invitation {invitation_id}")
-        return _invitation(row)
+        return await self._invitation(row)
 
     async def find(self, digest: bytes) -> Invitation | None:
         query = select(invitations).where(self.mine(invitations), invitations.c.digest == digest).with_for_update()
         row = (await self.connection.execute(query)).one_or_none()
-        return None if row is None else _invitation(row)
+        return None if row is None else await self._invitation(row)
 
     async def open_for(self, email: str, now: datetime) -> Sequence[Invitation]:
         query = select(invitations).where(
             self.mine(invitations),
-            invitations.c.email_index == email_index(email),
+            invitations.c.email_index == any_(literal(await self._keys.indexes(email), ARRAY(LargeBinary))),
             invitations.c.accepted_at.is_(None),
             invitations.c.revoked_at.is_(None),
             invitations.c.expires_at > now,
         )
-        return [_invitation(row) for row in await self.connection.execute(query.order_by(invitations.c.id).with_for_update())]
+        rows = await self.connection.execute(query.order_by(invitations.c.id).with_for_update())
+        return [await self._invitation(row) for row in rows]
 
     async def save(self, invitation: Invitation) -> None:
         await self.connection.execute(
             update(invitations)
             .where(self.mine(invitations), invitations.c.id == UUID(invitation.id))
-            .values(**_row(self.organization, invitation))
+            .values(await self._row(invitation))
         )
 
     async def page(self, request: PageRequest) -> Page[Invitation]:
         query = select(invitations).where(self.mine(invitations)).order_by(invitations.c.id).limit(request.size + 1)
         if request.after is not None:
             query = query.where(invitations.c.id > UUID(canonical_uuid(request.after[0], "page_token")))
-        found = [_invitation(row) for row in await self.connection.execute(query)]
+        found = [await self._invitation(row) for row in await self.connection.execute(query)]
         shown = tuple(found[: request.size])
         return Page(shown, (shown[-1].id,) if len(found) > request.size else None)
+
+    async def _row(self, invitation: Invitation) -> dict[str, Any]:
+        return {
+            "organization_id": self.organization,
+            "id": UUID(invitation.id),
+            "email": "",
+            "email_index": await self._keys.index(invitation.email),
+            "sealed_email": await self._addresses.seal(invitation.email, invitation.id),
+            "roles": sorted(invitation.roles),
+            "class_id": invitation.class_id,
+            "invited_by": invitation.invited_by,
+            "digest": invitation.digest,
+            "created_at": invitation.created_at,
+            "sent_at": invitation.sent_at,
+            "expires_at": invitation.expires_at,
+            "accepted_at": invitation.accepted_at,
+            "revoked_at": invitation.revoked_at,
+        }
+
+    async def _invitation(self, row: Row[Any]) -> Invitation:
+        return Invitation(
+            id=str(row.id),
+            email=await self._addresses.open(row.sealed_email, row.email, str(row.id)),
+            roles=frozenset(Role(each) for each in row.roles),
+            class_id=row.class_id,
+            invited_by=row.invited_by,
+            digest=row.digest,
+            created_at=row.created_at,
+            sent_at=row.sent_at,
+            expires_at=row.expires_at,
+            accepted_at=row.accepted_at,
+            revoked_at=row.revoked_at,
+        )
 
 
 def _class(row: Row[Any]) -> Class:
     return Class(row.id, row.display_name, row.created_at, row.archived_at)
-
-
-def _row(organization: str, invitation: Invitation) -> dict[str, Any]:
-    return {
-        "organization_id": organization,
-        "id": UUID(invitation.id),
-        "email": invitation.email,
-        "email_index": email_index(invitation.email),
-        "roles": sorted(invitation.roles),
-        "class_id": invitation.class_id,
-        "invited_by": invitation.invited_by,
-        "digest": invitation.digest,
-        "created_at": invitation.created_at,
-        "sent_at": invitation.sent_at,
-        "expires_at": invitation.expires_at,
-        "accepted_at": invitation.accepted_at,
-        "revoked_at": invitation.revoked_at,
-    }
-
-
-def _invitation(row: Row[Any]) -> Invitation:
-    return Invitation(
-        id=str(row.id),
-        email=row.email,
-        roles=frozenset(Role(each) for each in row.roles),
-        class_id=row.class_id,
-        invited_by=row.invited_by,
-        digest=row.digest,
-        created_at=row.created_at,
-        sent_at=row.sent_at,
-        expires_at=row.expires_at,
-        accepted_at=row.accepted_at,
-        revoked_at=row.revoked_at,
-    )

@@ -1,6 +1,5 @@
 """Identity's tables, as its queries name them, and what its repositories share."""
 
-import hashlib
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
@@ -24,6 +23,7 @@ organizations = _table(
     Column("sign_up", Text),
     Column("sign_up_domains", ARRAY(Text)),
     Column("teachers_see", Text),
+    Column("allowed_origins", ARRAY(Text)),
     Column("revision", BigInteger),
 )
 users = _table(
@@ -32,9 +32,13 @@ users = _table(
     Column("display_name", Text),
     Column("email", Text),
     Column("email_index", LargeBinary),
+    Column("data_key", LargeBinary),
+    Column("sealed_display_name", LargeBinary),
+    Column("sealed_email", LargeBinary),
     Column("roles", ARRAY(Text)),
     Column("created_at", _MOMENT),
     Column("deactivated_at", _MOMENT),
+    Column("directory_information", Text),
 )
 passwords = _table("passwords", Column("user_id", Text), Column("hash", Text), Column("changed_at", _MOMENT))
 sessions = _table(
@@ -101,17 +105,13 @@ links = _table(
     Column("purpose", Text),
     Column("user_id", Text),
     Column("email", Text),
+    Column("sealed_email", LargeBinary),
     Column("expires_at", _MOMENT),
     Column("used_at", _MOMENT),
 )
 verified_emails = _table(
     "verified_emails", Column("user_id", Text), Column("email_index", LargeBinary), Column("verified_at", _MOMENT)
 )
-
-
-def email_index(email: str) -> bytes:
-    """What an address is found by and unique by, whatever form the address itself is kept in."""
-    return hashlib.sha256(email.encode()).digest()
 
 
 class Repository:

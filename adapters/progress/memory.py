@@ -120,9 +120,13 @@ class MemoryRecords(ProgressRecords):
         newest = sorted(found, key=lambda each: -each.sequence)
         return [Evidence(each, move) for each in newest for move in each.moves if move.skill == skill][:most]
 
-    async def masteries(self, course: str, request: PageRequest) -> Page[SkillState]:
+    async def masteries(self, course: str, request: PageRequest, learners: frozenset[str] | None = None) -> Page[SkillState]:
         after = _cursor(request, ("", ""))
-        practised = {learner: state.skills for (learner, each), state in self._tables.courses.items() if each == course}
+        practised = {
+            learner: state.skills
+            for (learner, each), state in self._tables.courses.items()
+            if each == course and (learners is None or learner in learners)
+        }
         found = [
             (key, state)
             for key, state in sorted(self._tables.skills.items(), key=lambda each: each[0])

@@ -36,10 +36,16 @@ from domain.progress.ports import ProgressEvents, ProgressRecords, ProgressUnit
 from domain.progress.workbook import Workbook
 from domain.psychometrics.bkt import Estimate
 from domain.psychometrics.response_model import Gaussian, ItemEvidence
-from domain.shared.errors import Conflict, InvalidInput
+from domain.shared.errors import Conflict, InvalidInput, NotAllowedNow
 from domain.shared.page import Page, PageRequest
 
 _CHUNK = 250
+
+
+class AttemptsRetired(NotAllowedNow):
+    reason = "ATTEMPTS_RETIRED"
+
+
 _LAST = 2**63 - 1
 # Count, then the five sums of an item's evidence: an attempt keeps what was known of its item in 48 bytes.
 _EVIDENCE = struct.Struct("<q5d")
@@ -136,15 +142,19 @@ class PostgresRecords(ProgressRecords):
         found = [_attempt(each) for each in await self._connection.fetch(sql.EVIDENCE, learner, skill, most)]
         return [Evidence(each, move) for each in found for move in each.moves if move.skill == skill]
 
-    async def masteries(self, course: str, request: PageRequest) -> Page[SkillState]:
+    async def masteries(self, course: str, request: PageRequest, learners: frozenset[str] | None = None) -> Page[SkillState]:
         after = _cursor(request, ("", ""))
-        rows = await self._connection.fetch(sql.MASTERIES, course, *after, request.size + 1)
+        rows = await self._connection.fetch(
+            sql.MASTERIES, course, *after, request.size + 1, None if learners is None else list(learners)
+        )
         found = tuple(_skill_state(each) for each in rows[: request.size])
         last = found[-1].mastery if len(rows) > request.size else None
         return Page(found, (last.learner, last.skill) if last else None)
 
     async def recompute_alone(self, learner: str) -> None:
         await self._connection.execute(sql.RECOMPUTE_ALONE, f"{self._organization}/{learner}")
+        if not await self._connection.fetchval(sql.ALL_ARE_HERE, learner):
+            raise AttemptsRetired(f"attempts of {learner} were retired: without them the state cannot be rebuilt")
 
     async def log(
         self, learner: str, after: int, through: int | None, by_occurrence: bool = False

@@ -124,6 +124,7 @@ MASTERIES = f"""
 SELECT s.* FROM courses c,
 LATERAL ({_SKILL} WHERE s.learner_id = c.learner_id AND s.skill_id = ANY(c.skills) OFFSET 0) s
 WHERE c.course_id = $1 AND c.learner_id >= $2 AND (c.learner_id, s.skill_id) > ($2, $3)
+  AND ($5::text[] IS NULL OR c.learner_id = ANY($5))
 ORDER BY c.learner_id, s.skill_id LIMIT $4
 """  # noqa: S608 (nothing in it comes from outside)
 COURSES = "SELECT course_id, ability_mean, ability_variance, skills FROM courses WHERE learner_id = $1"
@@ -131,6 +132,11 @@ LEARNER = "SELECT attempt_count, reordered, revision FROM learners WHERE learner
 
 # Waits for recomputations of the same learner only; until the transaction ends.
 RECOMPUTE_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 3))"
+# A state that is rebuilt from some of the attempts would be wrong.
+ALL_ARE_HERE = """
+SELECT NOT EXISTS (SELECT FROM retired_months)
+    OR coalesce((SELECT attempt_count FROM learners WHERE learner_id = $1), 0) <= (SELECT count(*) FROM attempts WHERE learner_id = $1)
+"""
 LOG = _ATTEMPT + "WHERE a.learner_id = $1 AND a.sequence > $2 AND a.sequence <= $3 ORDER BY a.sequence"
 LOG_BY_OCCURRENCE = (
     _ATTEMPT + "WHERE a.learner_id = $1 AND a.sequence > $2 AND a.sequence <= $3 ORDER BY a.answer_time, a.sequence"

@@ -26,6 +26,7 @@ _Values = tuple[bytes | None, bytes | None, bytes | None]
 _KEEP_SECONDS = 14 * 86_400
 _KEEP_RECORD_SECONDS = 3_600
 _MOST_READS = 64
+_FORGOTTEN_AT_ONCE = 500
 # A decision begins with a read, so requests that are read together are decided and written together. On a busy machine that halves the
 # processor time of each: what the first of them brings into the processor's caches serves the rest. A lone request never waits.
 _READS_APART_SECONDS = 0.01
@@ -213,3 +214,13 @@ def _state_key(organization: str, learner: str) -> str:
 
 def _publication_key(organization: str, course: str) -> str:
     return f"paideia:scheduler:publication:{organization}:{course}"
+
+
+async def forget_learner(redis: Redis, organization: str, learner: str, decisions: Sequence[str]) -> None:
+    """Removes a learner's state and the records of these decisions. Raises Unavailable: what is to be forgotten must not be left behind."""
+    keys = [_state_key(organization, learner), *(_record_key(organization, each) for each in decisions)]
+    try:
+        for at in range(0, len(keys), _FORGOTTEN_AT_ONCE):
+            await redis.delete(*keys[at : at + _FORGOTTEN_AT_ONCE])
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable("the cache is away, and must forget a learner") from error

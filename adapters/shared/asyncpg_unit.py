@@ -7,11 +7,15 @@ from typing import Self
 
 import asyncpg
 
+from adapters.shared.outbox import add_to_outbox
+from domain.shared.acts import act_in_progress
 from domain.shared.errors import Conflict, Unavailable
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 # A connection that broke in the middle of an answer is in a state that the driver calls an error of its own.
 _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+# Undoing costs the server nothing: one that does not answer by then does not answer at all.
+_ROLLBACK_SECONDS = 5.0
 
 
 class AsyncpgUnit:
@@ -30,11 +34,16 @@ class AsyncpgUnit:
         """Builds the repositories on `self.connection`."""
 
     async def commit(self) -> None:
+        act = act_in_progress.get()
         try:
+            if act is not None and not act.recorded:
+                await add_to_outbox(self.connection, [act.envelope])
             await self.connection.execute("COMMIT")
+            if act is not None:
+                act.recorded = True
         except BaseException as error:
             # Cancelled or broken in the middle, its transaction must not leak to the connection's next user.
-            self._discard()
+            await self._discard(error)
             raise (translated(error) if isinstance(error, Exception) else error) from error
         finally:
             self._active = False
@@ -49,7 +58,7 @@ class AsyncpgUnit:
             await self.connection.execute(f"BEGIN; SET LOCAL paideia.organization = '{self._organization}'")
         except BaseException as error:
             # In doubt about what the server did, the connection is not used again.
-            self._discard()
+            await self._discard(error)
             await self._release()
             raise (translated(error) if isinstance(error, Exception) else error) from error
         self._active = True
@@ -58,18 +67,23 @@ class AsyncpgUnit:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if self._active and not self.connection.is_closed():
-                await self.connection.execute("ROLLBACK")
-        except _DRIVER_ERRORS:
-            self._discard()  # the server undoes what a broken connection had begun
+            if isinstance(error, TimeoutError):
+                await self._discard(error)  # it does not answer: asking it to undo would be waiting again
+            elif self._active and not self.connection.is_closed():
+                await self.connection.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
+        except _DRIVER_ERRORS as trouble:
+            await self._discard(trouble)  # the server undoes what a broken connection had begun
         finally:
             await self._release()
         if isinstance(error, _DRIVER_ERRORS):
             raise translated(error) from error
 
-    def _discard(self) -> None:
+    async def _discard(self, error: BaseException) -> None:
+        """Ends the connection; when it was silent, the pool's others too, as soon as they are asked for: their network is the same."""
         with suppress(asyncpg.InterfaceError):  # the pool has noticed already that the connection is broken
             self.connection.terminate()
+        if isinstance(error, TimeoutError):
+            await self._pool.expire_connections()
 
     async def _release(self) -> None:
         with suppress(*_DRIVER_ERRORS):

@@ -3,13 +3,16 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import grpc
 import orjson
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from adapters.shared.mesh import MeshCertificates, server_name
+from adapters.shared.renewed_channel import RenewedChannel
 from adapters.shared.service_tokens import sign_service_token
 from domain.shared.errors import (
     AlreadyExists,
@@ -95,14 +98,22 @@ class Breaker:
 
 
 class Channels:
-    """The channels to other contexts, opened when first used; `caller` is the context (or process) that calls."""
+    """The channels to other contexts, opened when first used; `caller` is the workload that calls. With `mesh` they are mutual TLS."""
 
-    def __init__(self, targets: Mapping[str, str], mesh_key: bytes, caller: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        targets: Mapping[str, str],
+        mesh_key: bytes,
+        caller: str,
+        clock: Callable[[], datetime],
+        mesh: MeshCertificates | None = None,
+    ) -> None:
+        self._mesh = mesh
         self._targets = targets
         self._mesh_key = mesh_key
         self._caller = caller
         self._clock = clock
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels: dict[str, RenewedChannel] = {}
         self._stubs: dict[tuple[object, str], Any] = {}
         self._breakers: dict[str, Breaker] = {}
         self._tokens: dict[str, tuple[float, str]] = {}
@@ -110,12 +121,22 @@ class Channels:
     def stub(self, stub_class: Callable[[grpc.aio.Channel], Stub], context: str) -> Stub:
         """Returns a stub on the channel to a context. Raises KeyError naming a context whose address is not set."""
         if (stub_class, context) not in self._stubs:
-            target = self._targets[context]
-            if target not in self._channels:
-                self._channels[target] = grpc.aio.insecure_channel(target, options=_OPTIONS)
-            self._stubs[stub_class, context] = stub_class(self._channels[target])
+            if context not in self._channels:
+                self._channels[context] = RenewedChannel(partial(self._open, context, self._targets[context]))
+            # What stands for the channel has all that a stub asks of one.
+            self._stubs[stub_class, context] = stub_class(cast(grpc.aio.Channel, self._channels[context]))
         stub: Stub = self._stubs[stub_class, context]
         return stub
+
+    async def renew(self) -> None:
+        """Opens every channel anew, with the certificates that are there now; no call is lost."""
+        for channel in self._channels.values():
+            channel.renew()
+
+    def _open(self, context: str, target: str) -> grpc.aio.Channel:
+        if self._mesh is None:
+            return grpc.aio.insecure_channel(target, options=_OPTIONS)
+        return grpc.aio.secure_channel(target, self._mesh.channel_credentials(), options=(*_OPTIONS, server_name(context)))
 
     def metadata(self, organization: str) -> Metadata:
         """Returns what authenticates a call for an organization and carries the trace on."""
@@ -153,7 +174,7 @@ class Channels:
         return answer
 
     async def close(self) -> None:
-        for channel in self._channels.values():
+        for channel in list(self._channels.values()):  # a call in flight may still open one
             await channel.close(grace=1)
 
 

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.shared.postgres_connections import CONNECT_SECONDS, POOL_COMMAND_SECONDS, Connection, session_settings
 from domain.shared.errors import Unavailable
 from domain.shared.events import EventEnvelope
 
@@ -41,11 +42,10 @@ _NOTIFY_EVERY_SECONDS = 0.01
 _REST_FACTOR = 3.0
 _REST_AT_MOST_SECONDS = 0.75
 _SESSION = {
-    # A publisher that is frozen, or whose network died, must not keep the lock: PostgreSQL ends its session.
+    **session_settings(POOL_COMMAND_SECONDS),
+    # A publisher that is frozen, or whose network died, must not keep the lock: PostgreSQL ends its session. Longer than a batch may take
+    # to reach the broker, while the session is silent.
     "idle_session_timeout": "15s",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
 }
 
 published = Counter("paideia_outbox_published_total", "Events the relay brought to the log", ["context"])
@@ -129,7 +129,13 @@ class OutboxRelay:
 
     async def _work_while_connected(self) -> None:
         session = {"search_path": self._context, **_SESSION}
-        connection = await asyncpg.connect(self._dsn, server_settings=session, timeout=5, command_timeout=10)
+        connection = await asyncpg.connect(
+            self._dsn,
+            server_settings=session,
+            timeout=CONNECT_SECONDS,
+            command_timeout=POOL_COMMAND_SECONDS,
+            connection_class=Connection,
+        )
         try:
             await self._wait_for_the_lock(connection)
             active.labels(self._context).set(1)

@@ -9,7 +9,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
-from domain.shared.errors import Conflict, Unavailable
+from domain.shared.errors import Conflict, NotAllowedNow, Unavailable
+
+_LEGAL_HOLD = "PH001"  # raised by identity's migration 0008
+
+
+class UnderLegalHold(NotAllowedNow):
+    reason = "UNDER_LEGAL_HOLD"
+
 
 BIND_ORGANIZATION = text("SELECT set_config('paideia.organization', :organization, true)")
 
@@ -73,6 +80,8 @@ class PostgresUnit:
 def translated(error: Exception) -> Exception:
     """Returns the refusal that a driver's error means to a caller, or the error itself when it is a fault of ours."""
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or getattr(error, "sqlstate", None) or ""
+    if state == _LEGAL_HOLD:
+        return UnderLegalHold("a legal hold forbids the removal of what is known of this person")
     if state in ("40001", "40P01"):
         return Conflict("the change lost against another one; repeat it")
     if (

@@ -9,7 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
+from adapters.shared.outbox import add_to_outbox
 from adapters.shared.postgres import BIND_ORGANIZATION, ambient_connection, translated
+from domain.shared.acts import act_in_progress
 from domain.shared.errors import RequestIdReused
 
 # Waits for a concurrent request of the same id: it inserts after a rollback, and does nothing after a commit.
@@ -28,6 +30,7 @@ class PostgresLedgerEntry:
     _transaction: AsyncTransaction
     _organization: str
     _request_id: str
+    _publishes: bool
 
     async def remember(self, answer: bytes) -> None:
         # A unit of another organization may have joined meanwhile and left its own bound.
@@ -35,14 +38,21 @@ class PostgresLedgerEntry:
         kept = await self._connection.execute(_ANSWER, {"answer": answer, "request_id": self._request_id})
         if kept.rowcount != 1:
             raise RuntimeError(f"the ledger lost the entry of request {self._request_id}")
+        act = act_in_progress.get() if self._publishes else None
+        if act is not None and not act.recorded:
+            await add_to_outbox(self._connection, [act.envelope])
         await self._transaction.commit()
+        if act is not None:
+            act.recorded = True
 
 
 class PostgresRequestLedger:
     """Implements services.shared.idempotency.RequestLedger over the `request_ledger` table of the engine's schema."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, publishes: bool = True) -> None:
+        """`publishes`: the schema has an outbox, which takes the act of the call for the audit log."""
         self._engine = engine
+        self._publishes = publishes
 
     @asynccontextmanager
     async def entry(
@@ -66,7 +76,7 @@ class PostgresRequestLedger:
                     answer = bytes(first.answer)
                 joined = ambient_connection.set(connection)
                 try:
-                    yield PostgresLedgerEntry(answer, connection, transaction, organization, request_id)
+                    yield PostgresLedgerEntry(answer, connection, transaction, organization, request_id, self._publishes)
                 finally:
                     ambient_connection.reset(joined)
                     if transaction.is_active:

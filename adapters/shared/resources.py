@@ -9,10 +9,11 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.shared.grpc import Channels
 from adapters.shared.kafka import KafkaProducer
+from adapters.shared.postgres_connections import ENGINE_COMMAND_SECONDS, open_engine, open_pool
 from domain.shared.clock import Clock, system_clock
 
 _RELAY_ROLE = "paideia_relay"
@@ -38,6 +39,8 @@ class Settings:
     bootstrap_admin: str = ""
     public_url: str = "http://localhost:8080"
     """Where people's browsers find the platform. Passkeys are bound to its host, which cannot be an address of digits."""
+    private_identity_providers: bool = False
+    """Whether identity providers may be on this machine or on a private network."""
     smtp_url: str = ""
     """The mail server, as adapters/identity/smtp.py reads it; its password is the secret smtp_password. Empty: mails wait for one."""
     mail_from: str = "paideia@localhost"
@@ -52,6 +55,17 @@ class Settings:
     """Where the lake's tables are."""
     exports_bucket: str = "exports"
     """Where reports in files are."""
+    models_bucket: str = "models"
+    """Where the artifacts of trained models are."""
+    key_vaults: tuple[str, ...] = ("secret",)
+    """What wraps the keys of organizations: `secret`, `transit` or `kms`. The first wraps; the others still open what they wrapped."""
+    transit_address: str = ""
+    """URL of the server with the transit engine; its token is the secret transit_token."""
+    transit_mount: str = "transit"
+    transit_key: str = "paideia"
+    kms_key: str = ""
+    """Id, ARN or alias."""
+    kms_region: str = ""
 
     def secret(self, name: str) -> str:
         """Returns a secret by its file name. Raises MissingSecret."""
@@ -79,31 +93,17 @@ class Resources:
         self._redis: Redis | None = None
         self._producer: KafkaProducer | None = None
 
-    async def engine(self, context: str) -> AsyncEngine:
-        """Returns the context's SQLAlchemy engine; it connects when first used."""
+    async def engine(self, context: str, command_seconds: float = ENGINE_COMMAND_SECONDS) -> AsyncEngine:
+        """Returns the context's SQLAlchemy engine, whose statements may take so long; it connects when first used."""
         if context not in self._engines:
-            self._engines[context] = create_async_engine(
-                self.settings.dsn(f"paideia_{context}").replace("postgresql://", "postgresql+asyncpg://", 1),
-                pool_size=self.settings.pool_size,
-                max_overflow=0,
-                pool_timeout=5,
-                pool_pre_ping=False,
-                connect_args={"timeout": 5, "command_timeout": 30},
-            )
+            dsn = self.settings.dsn(f"paideia_{context}")
+            self._engines[context] = open_engine(dsn, self.settings.pool_size, command_seconds)
         return self._engines[context]
 
     async def pool(self, context: str) -> asyncpg.Pool:
         """Returns the context's asyncpg pool; it connects when first used, so that services start in any order."""
         if context not in self._pools:
-            self._pools[context] = await asyncpg.create_pool(
-                self.settings.dsn(f"paideia_{context}"),
-                min_size=0,
-                max_size=self.settings.pool_size,
-                timeout=5,
-                command_timeout=30,
-                # Every transaction binds its own tenant and ends it, so a connection carries nothing to reset.
-                reset=_no_reset,
-            )
+            self._pools[context] = await open_pool(self.settings.dsn(f"paideia_{context}"), self.settings.pool_size)
         return self._pools[context]
 
     def relay_dsn(self) -> str:
@@ -137,7 +137,3 @@ class Resources:
         for engine in self._engines.values():
             await engine.dispose()
         await self.channels.close()
-
-
-async def _no_reset(connection: asyncpg.Connection) -> None:
-    return None

@@ -17,10 +17,15 @@ TYPES: Mapping[str, frozenset[str]] = {
     "scheduler.decisions": frozenset({"paideia.scheduler.v1.DecisionMade"}),
     "catalog.changes": frozenset({"paideia.catalog.v1.CoursePublished"}),
     "paths.changes": frozenset({"paideia.paths.v1.PathAdapted"}),
+    "ml.training_events": frozenset({"paideia.inference.v1.PredictionsCompared"}),
+    "audit.acts": frozenset({"paideia.audit.v1.ActRecorded"}),
+    "audit.heads": frozenset({"paideia.audit.v1.HeadSigned"}),
     "identity.events": frozenset(
         f"paideia.identity.v1.{each}"
-        for each in ("UserCreated", "UserDeactivated", "SessionRevoked", "SecurityNoticed", "SightChanged")
+        for each in ("UserCreated", "UserDeactivated", "SessionRevoked", "SecurityNoticed", "SightChanged", "SigningKeyMade")
     ),
+    "privacy.orders": frozenset({"paideia.identity.v1.PrivacyOrdered"}),
+    "privacy.receipts": frozenset({"paideia.identity.v1.PrivacyPartDone"}),
 }
 """The types of event that this release knows on each topic. A consumer puts any other aside: it comes from a newer release, or by mistake."""
 

@@ -7,6 +7,10 @@ Banks are simulated with seeds (three-parameter model: slopes log-normal around 
 latest. Exposure is the share of learners who see an item. Acceptance probabilities for the maximum exposure come from simulated tests of
 other learners. Prints JSON: for each bank and rule mean length, greatest exposure, share of items seen by nobody, bias and root mean squared
 error of the estimated ability, and share of tests that ended with a larger error; then the means over the banks.
+
+`least_length` is a bound for comparison: the mean length for somebody who knows every ability beforehand and may deal out items in any shares
+as long as no item exceeds the maximum exposure. It takes a standard error of s to need an information of 1 / s² - 1
+about the ability, and is found by linear programming. A test that has to find the ability out needs more.
 """
 
 import argparse
@@ -17,6 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -28,7 +34,7 @@ from domain.psychometrics.adaptive_testing_simulation import (
     simulate_tests,
     sympson_hetter_parameters,
 )
-from domain.psychometrics.irt import Floats, Items
+from domain.psychometrics.irt import Floats, Items, informations
 
 ITEMS, MAXIMUM_EXPOSURE, TARGET_LENGTH = 85, 0.35, 9.0
 STOP = Stop(error=0.4, longest=60)
@@ -50,6 +56,24 @@ def summary(tests: SimulatedTests, abilities: Floats) -> dict[str, float]:
         "rmse": round(float(np.sqrt((missed**2).mean())), 4),
         "error_above_stop": round(float((tests.error > STOP.error).mean()), 4),
     }
+
+
+def least_length(items: Items, points: int = 25) -> float:
+    """Returns the least mean over abilities of x_1 + ... + x_n, where x_i in [0, 1] is the share of learners of an ability who see item i,
+    so that the items' information reaches what is needed at each ability, and each item's mean share stays within the maximum exposure."""
+    quantiles = (np.arange(points) + 0.5) / points
+    told = informations(items, np.array([statistics.NormalDist().inv_cdf(each) for each in quantiles.tolist()]))
+    needed = np.minimum(1.0 / STOP.error**2 - 1.0, 0.999 * told.sum(axis=1))  # no more than the bank has
+    enough = sparse.block_diag([-own[None] for own in told])
+    exposure = sparse.hstack([sparse.eye(ITEMS) / points] * points)
+    found = linprog(
+        np.full(points * ITEMS, 1.0 / points),
+        A_ub=sparse.vstack([enough, exposure]).tocsr(),
+        b_ub=np.concatenate([-needed, np.full(ITEMS, MAXIMUM_EXPOSURE)]),
+        bounds=(0, 1),
+        method="highs",
+    )
+    return round(float(found.fun), 2)
 
 
 def compared(seed: int, learners: int) -> dict[str, dict[str, float]]:
@@ -85,6 +109,7 @@ def main() -> None:
         "stop_error": STOP.error,
         "means": means,
         "length_to_random": round(controlled["mean_length"] / means["random"]["mean_length"], 3),
+        "least_length": {seed: least_length(bank(seed)) for seed in banks},
         "target": {"mean_length": TARGET_LENGTH, "greatest_exposure": MAXIMUM_EXPOSURE},
         "banks_reaching_target": sum(
             each["sympson_hetter"]["mean_length"] <= TARGET_LENGTH

@@ -53,12 +53,12 @@ def parts(world: World, learners: int, schedule: Schedule) -> dict[str, float]:
 
         return timed
 
-    kept = choosers.decide, cohort.Workbook.count, cohort.LearnerState.after
-    choosers.decide = clocked("decide", kept[0])
+    kept = choosers.decide_together, cohort.Workbook.count, cohort.LearnerState.after
+    choosers.decide_together = clocked("decide", kept[0])
     cohort.Workbook.count = clocked("mastery", kept[1])  # type: ignore[method-assign]
     cohort.LearnerState.after = clocked("scheduler_state", kept[2])  # type: ignore[method-assign]
     total = seconds(world, learners, schedule)
-    choosers.decide, cohort.Workbook.count, cohort.LearnerState.after = kept  # type: ignore[method-assign]
+    choosers.decide_together, cohort.Workbook.count, cohort.LearnerState.after = kept  # type: ignore[method-assign]
     steps = learners * schedule.steps / 1e6
     return {name: round(each / steps, 1) for name, each in spent.items()} | {
         "rest": round((total - sum(spent.values())) / steps, 1)
@@ -89,6 +89,7 @@ def main() -> None:
         "to_reach": TO_REACH,
         "ratio": round(rate / TO_REACH, 3),
         "microseconds_a_step": round(60e6 / rate, 1),
+        "cpu_seconds_of_each_round": [round(each, 2) for each in taken],
         "of_which": parts(world, given.learners, schedule),
         "identical_bytes": document(1) == document(2),
     }

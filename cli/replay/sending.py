@@ -16,6 +16,7 @@ from paideia.assessment.v1.assessment_service_pb2_grpc import AssessmentServiceS
 from cli.api import Advance, Api, CannotReach, Json, Refused
 from cli.replay.preparation import RIGHT, WRONG
 from cli.replay.response_log import Answer, ResponseLog
+from cli.trust import grpc_channel
 
 _EVENTS_A_REQUEST = 500
 _MOST_EVENTS_A_REQUEST = 2_000
@@ -41,7 +42,7 @@ async def send(api: Api, log: ResponseLog, course: str, via: str, concurrency: i
     elif via == "rest":
         await _send_each(log, _by_rest(api, course), concurrency, sent, advance)
     else:
-        async with grpc.aio.insecure_channel(api.access.url.removeprefix("http://")) as channel:
+        async with grpc_channel(api.access.url, api.access.authorities) as channel:
             await _send_each(log, _by_grpc(api, channel, course), concurrency, sent, advance)
     return sent
 

@@ -1,15 +1,22 @@
 """What reports are made of: facts that the log tells, and the questions that are asked of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from domain.shared.errors import FieldViolation, InvalidInput
+from domain.shared.errors import InvalidInput, NotFound
 
 MOST_LEARNERS = 1_000
+"""That a request names."""
+NOBODY = "-"
+"""Stands among the learners of a query for none at all: no learner can be called that."""
 MASTERED = 0.8
 """P(mastered) from which a skill counts as mastered, as it does for the skills that build on it."""
+
+
+class LearnerNotFound(NotFound):
+    reason = "LEARNER_NOT_FOUND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +135,16 @@ class ReportQuery:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput."""
-        faults = []
         if self.start is not None and self.end is not None and self.end < self.start:
-            faults.append(FieldViolation("end_date", "must not be before start_date"))
-        if len(self.learners) > MOST_LEARNERS:
-            faults.append(FieldViolation("learners", f"must be at most {MOST_LEARNERS:,}"))
-        if faults:
-            raise InvalidInput(faults)
+            raise InvalidInput.of("end_date", "must not be before start_date")
+
+    def narrowed(self, seen: frozenset[str] | None) -> "ReportQuery":
+        """The same of those learners only that whoever asks may see; None: all. Raises LearnerNotFound if another is named."""
+        if seen is None:
+            return self
+        if not seen.issuperset(self.learners):
+            raise LearnerNotFound("no such learner")
+        return replace(self, learners=self.learners or tuple(sorted(seen)) or (NOBODY,))
 
     @property
     def first_day(self) -> date:

@@ -38,8 +38,8 @@ class Exports(Protocol):
         """Raises ExportNotFound."""
         ...
 
-    async def page(self, request: PageRequest) -> Page[Export]:
-        """Newest first."""
+    async def page(self, request: PageRequest, creator: str | None = None) -> Page[Export]:
+        """Newest first; only those that `creator` asked for, or all."""
         ...
 
     async def take(self, export_id: str, now: datetime) -> Export | None:

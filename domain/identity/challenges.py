@@ -76,7 +76,8 @@ class Factors:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A question that one answer ends. `user` is None when the passkey is to say who it is; `session` is the one to be strengthened."""
+    """A question that one answer ends. `user` is None when the passkey is to say who it is; `session` is the one to be strengthened,
+    or what the one to be started is called already."""
 
     id: str
     kind: Kind

@@ -76,9 +76,12 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """`directory_withheld` is told of them, not kept here."""
+
     user: str
     part: Part
     since: datetime
+    directory_withheld: bool = False
 
 
 def check_members(ids: tuple[str, ...], found: dict[str, User], part: Part) -> None:

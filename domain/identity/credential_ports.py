@@ -69,6 +69,11 @@ class LinkRepository(Protocol):
 class Vault(Protocol):
     """Keeps secrets readable to this platform only. `context` is bound to what is sealed: it opens under the same one only."""
 
+    @property
+    def head(self) -> bytes:
+        """What everything begins with that the key which seals now has sealed. It tells nothing of the key."""
+        ...
+
     def seal(self, plain: bytes, context: str) -> bytes: ...
 
     def open(self, sealed: bytes, context: str) -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.identity.privacy import JobKind
+
 
 @dataclass(frozen=True, slots=True)
 class UserCreated:
@@ -42,6 +44,8 @@ class SightChanged:
 class Notice(StrEnum):
     """What an account's owner and an auditor want to know of."""
 
+    SIGNED_IN = "SIGNED_IN"
+    SIGN_IN_CHALLENGED = "SIGN_IN_CHALLENGED"
     SIGNED_OUT_EVERYWHERE = "SIGNED_OUT_EVERYWHERE"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105  # the name of an act
     RESET_LINK_REUSED = "RESET_LINK_REUSED"
@@ -57,6 +61,23 @@ class Notice(StrEnum):
     PASSKEY_REVOKED = "PASSKEY_REVOKED"
     PASSKEY_COPIED = "PASSKEY_COPIED"
     SECOND_FACTORS_RESET = "SECOND_FACTORS_RESET"
+    EXPORT_REQUESTED = "EXPORT_REQUESTED"
+    ERASURE_REQUESTED = "ERASURE_REQUESTED"
+    ERASURE_CANCELLED = "ERASURE_CANCELLED"
+    PERSON_ERASED = "PERSON_ERASED"
+    CONSENT_GIVEN = "CONSENT_GIVEN"
+    CONSENT_WITHDRAWN = "CONSENT_WITHDRAWN"
+    DIRECTORY_WITHHELD = "DIRECTORY_WITHHELD"
+    DIRECTORY_SHARED = "DIRECTORY_SHARED"
+    IDENTITY_LINKED = "IDENTITY_LINKED"
+    IDENTITY_UNLINKED = "IDENTITY_UNLINKED"
+    IDENTITY_PROVIDER_ADDED = "IDENTITY_PROVIDER_ADDED"
+    IDENTITY_PROVIDER_CHANGED = "IDENTITY_PROVIDER_CHANGED"
+    IDENTITY_PROVIDER_REMOVED = "IDENTITY_PROVIDER_REMOVED"
+    PROGRAM_CREATED = "PROGRAM_CREATED"
+    PROGRAM_CHANGED = "PROGRAM_CHANGED"
+    PROGRAM_SECRET_ROTATED = "PROGRAM_SECRET_ROTATED"  # noqa: S105
+    PROGRAM_DISABLED = "PROGRAM_DISABLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +89,24 @@ class SecurityNoticed:
     notice: Notice
 
 
-IdentityEvent = UserCreated | UserDeactivated | SessionRevoked | SecurityNoticed | SightChanged
+@dataclass(frozen=True, slots=True)
+class SigningKeyMade:
+    """Of no organization."""
+
+    key: str
+    at: datetime
+    signs_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyOrdered:
+    """Every context is to do its part of a job: export what it has about a user, or give it to the pseudonym."""
+
+    job: str
+    kind: JobKind
+    user: str
+    pseudonym: str
+    at: datetime
+
+
+IdentityEvent = UserCreated | UserDeactivated | SessionRevoked | SecurityNoticed | SightChanged | SigningKeyMade | PrivacyOrdered

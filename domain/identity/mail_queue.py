@@ -66,7 +66,7 @@ class Mail:
 
     def failed(self, failure: DeliveryFailed, now: datetime) -> "Mail":
         """The pause before the next attempt doubles from 15 s to an hour; after three days, or a refusal for good, the mail is dead."""
-        error = str(failure)[:_LONGEST_ERROR]
+        error = str(failure).replace(self.to, "the recipient")[:_LONGEST_ERROR]
         if failure.for_good or now - self.created_at >= GIVES_UP_AFTER:
             return replace(self, state=MailState.DEAD, settled_at=now, error=error)
         pause = min(FIRST_PAUSE * 2 ** min(self.attempts - 1, 30), LONGEST_PAUSE)

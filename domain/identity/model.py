@@ -1,9 +1,11 @@
 """Organizations, their users, and the rules that users and roles obey."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from domain.identity.directory import DirectoryInformation
 from domain.identity.people_settings import OrganizationSettings
 from domain.shared.caller import Role
 from domain.shared.errors import AlreadyExists, FieldViolation, Forbidden, InvalidInput, NotAllowedNow, NotFound
@@ -13,6 +15,9 @@ PLATFORM = "-"
 """Stands for the organization in rows that belong to none: signing keys, sign-in throttles. Never a valid organization id."""
 
 GRANTABLE_ROLES = frozenset({Role.LEARNER, Role.TEACHER, Role.AUTHOR, Role.ADMIN, Role.OPERATOR})
+
+PROGRAM_PREFIX = "program~"
+"""What the user id begins with under which a program calls; no person's does."""
 
 _ORGANIZATION_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -75,7 +80,10 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person known to one organization. `email` is normalised; what they prove themselves with is kept apart, in `Account`."""
+    """A person known to one organization. `email` is normalised; what they prove themselves with is kept apart, in `Account`.
+
+    `directory` is what was chosen about it; None for what the organization has chosen.
+    """
 
     id: str
     display_name: str
@@ -83,6 +91,7 @@ class User:
     roles: frozenset[Role]
     created_at: datetime
     deactivated_at: datetime | None = None
+    directory: DirectoryInformation | None = None
 
     @property
     def active(self) -> bool:
@@ -96,6 +105,9 @@ class User:
         if self.deactivated_at is not None:
             raise UserAlreadyDeactivated(f"user {self.id} is deactivated since {self.deactivated_at.isoformat()}")
         return replace(self, deactivated_at=now)
+
+    def reactivate(self) -> "User":
+        return replace(self, deactivated_at=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,7 @@ class UserDraft:
     def user(self, now: datetime, id_field: str = "user_id") -> User:
         """Returns the user, or raises InvalidInput naming the field at fault."""
         return User(
-            id=chosen_id(self.id, self.at(id_field)),
+            id=checked_user_id(self.id, self.at(id_field)),
             display_name=checked_name(self.display_name, self.at("user.display_name"), required=False),
             email=None if self.email is None else normalised_email(self.email, self.at("user.email")),
             roles=checked_roles(self.roles, self.at("user.roles")),
@@ -185,6 +197,13 @@ def is_organization_id(value: str) -> bool:
     return _ORGANIZATION_ID.fullmatch(value) is not None
 
 
+def checked_user_id(value: str, field: str) -> str:
+    """Returns an id that a person may have, or raises InvalidInput."""
+    if value.startswith(PROGRAM_PREFIX):
+        raise InvalidInput.of(field, f"must not begin with {PROGRAM_PREFIX}, which is how programs are named")
+    return chosen_id(value, field)
+
+
 def checked_organization_id(value: str, field: str) -> str:
     if not is_organization_id(value):
         raise InvalidInput.of(field, "must be 1 to 63 of a-z, 0-9 and '-', beginning with a letter")
@@ -207,9 +226,10 @@ def normalised_email(value: str, field: str) -> str:
     """Returns the address in lower case, by which it is unique, or raises InvalidInput.
 
     Addresses are compared without regard to case although RFC 5321 lets a host tell `Ada@` from `ada@`: none does, and people
-    type both.
+    type both. Compatibility forms of letters (NFKC) count as the letters themselves; whatever is not ASCII after that is refused, so that no
+    address looks like another one.
     """
-    email = value.strip().lower()
+    email = unicodedata.normalize("NFKC", value).strip().lower()
     local = email.partition("@")[0]
     if len(email) > _LONGEST_EMAIL or len(local) > 64 or not _EMAIL.fullmatch(email):
         raise InvalidInput.of(field, "must be an e-mail address such as ada@example.org")

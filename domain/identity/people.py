@@ -38,13 +38,14 @@ class Accessibility:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a person has chosen. An empty `locale` or `time_zone` means the organization's."""
+    """What a person has chosen. An empty `locale` or `time_zone` means the organization's. `directory_withheld` is told, not kept here."""
 
     user: str
     display_name: str = ""
     locale: str = ""
     time_zone: str = ""
     accessibility: Accessibility = field(default_factory=Accessibility)
+    directory_withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)

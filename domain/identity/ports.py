@@ -1,12 +1,14 @@
 """What identity needs from outside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol, Self
 
 from domain.identity.credential_ports import ChallengeRepository, FactorRepository, LinkRepository
+from domain.identity.directory import DirectoryInformation
 from domain.identity.events import IdentityEvent
+from domain.identity.federation_ports import FederationRepository, ProviderRepository
 from domain.identity.model import Account, Organization, User
 from domain.identity.people_ports import (
     ClassRepository,
@@ -16,6 +18,17 @@ from domain.identity.people_ports import (
     MailRepository,
     ProfileRepository,
 )
+from domain.identity.privacy_ports import (
+    ConsentRepository,
+    Directory,
+    PersonRepository,
+    PrivacyJobRepository,
+    RetentionRepository,
+)
+from domain.identity.programs import Grant
+from domain.identity.programs_ports import ProgramRepository
+from domain.identity.provisioning_ports import ProvisioningRepository
+from domain.identity.sealing import SealingRepository
 from domain.identity.sessions import PresentedToken, Session, SigningKey, SignInThrottle
 from domain.identity.step_up import Authentication
 from domain.shared.caller import Role
@@ -59,6 +72,10 @@ class UserRepository(Protocol):
 
     async def with_emails(self, emails: Sequence[str]) -> frozenset[str]:
         """Those of the (normalised) addresses that users have."""
+        ...
+
+    async def directory_choices(self, user_ids: Sequence[str]) -> Mapping[str, DirectoryInformation]:
+        """What was chosen about the directory information of these users; nothing of those about whom nobody has."""
         ...
 
     async def save(self, user: User) -> None:
@@ -168,11 +185,28 @@ class IdentityUnit(Protocol):
     guardians: GuardianRepository
     invitations: InvitationRepository
     mails: MailRepository
+    providers: ProviderRepository
+    federation: FederationRepository
+    programs: ProgramRepository
+    provisioned: ProvisioningRepository
     events: EventOutbox
+    sealing: SealingRepository
+    persons: PersonRepository
+    privacy_jobs: PrivacyJobRepository
+    consents: ConsentRepository
+    retention: RetentionRepository
 
     async def commit(self) -> None: ...
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *error: object) -> None: ...
+
+
+class OriginDirectory(Protocol):
+    """Sees every organization's settings."""
+
+    async def allowing(self, origin: str) -> Sequence[str]:
+        """Ids of the organizations that allow the origin, in order, at most a hundred."""
+        ...
 
 
 class PlatformUnit(Protocol):
@@ -184,6 +218,9 @@ class PlatformUnit(Protocol):
     throttles: ThrottleRepository
     signing_keys: SigningKeyRepository
     mail_queue: MailQueue
+    directory: Directory
+    origins: OriginDirectory
+    events: EventOutbox
 
     async def commit(self) -> None: ...
     async def __aenter__(self) -> Self: ...
@@ -230,8 +267,9 @@ class TokenSigner(Protocol):
         session: str,
         now: datetime,
         authentication: Authentication | None = None,
+        grant: Grant | None = None,
     ) -> str:
-        """Returns a JWT good for ACCESS_TOKEN_LIFE; it says when and how the user proved who they are."""
+        """Returns a JWT good for ACCESS_TOKEN_LIFE; it says when and how the user proved who they are, or what a program was granted."""
         ...
 
 

@@ -138,8 +138,11 @@ class Session:
         now: datetime,
         methods: frozenset[Method] = frozenset({Method.PASSWORD}),
         device: str = "",
+        authenticated_at: datetime | None = None,
     ) -> "Session":
-        return cls(session_id, user, now, now + SESSION_IDLE_LIFE, now, Authentication(now, methods), device)
+        """`authenticated_at` is when they proved who they are, if that was not now: somebody else may have asked them earlier."""
+        proof = Authentication(min(now, authenticated_at or now), methods)
+        return cls(session_id, user, now, now + SESSION_IDLE_LIFE, now, proof, device)
 
     def lives(self, now: datetime) -> bool:
         return now < self.expires_at

@@ -19,6 +19,8 @@ class Method(StrEnum):
     KEY = "pop"
     USER_VERIFIED = "user"
     MULTIPLE = "mfa"
+    FEDERATED = "fed"
+    """At an identity provider. RFC 8176 has no name for it; this is the one that Microsoft uses."""
 
 
 class StepUpRequired(NotAllowedNow):
@@ -43,10 +45,11 @@ def combined(*proofs: Iterable[Method]) -> frozenset[Method]:
     """Returns all methods, with MULTIPLE when they are of two kinds: something known, something owned, something one is.
 
     A code from an app or from paper is something owned, as a key is; a device that verifies its user adds the second kind by itself.
+    Another provider's word counts as a password does, whatever it asked for.
     """
     methods = frozenset(method for proof in proofs for method in proof) - {Method.MULTIPLE}
     kinds = (
-        Method.PASSWORD in methods,
+        not methods.isdisjoint((Method.PASSWORD, Method.FEDERATED)),
         not methods.isdisjoint((Method.ONE_TIME_CODE, Method.KEY)),
         Method.USER_VERIFIED in methods,
     )

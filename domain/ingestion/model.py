@@ -1,6 +1,6 @@
 """A batch of learning events and the verdict on each."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -45,8 +45,8 @@ class Judged(Generic[Event]):
     refused: Sequence[Refusal]
 
 
-def judge(events: Sequence[Event], now: datetime, only_learner: str | None) -> Judged[Event]:
-    """Returns the verdicts. With `only_learner` (a name, `learners/ada`), everybody else's events are refused.
+def judge(events: Sequence[Event], now: datetime, only: Container[str] | None) -> Judged[Event]:
+    """Returns the verdicts. With `only` (names, such as `learners/ada`), everybody else's events are refused.
 
     An id stands for one event: of different events with one id, the first that is fit is taken. Ids come out in lower case, which
     is what makes them comparable everywhere.
@@ -57,8 +57,8 @@ def judge(events: Sequence[Event], now: datetime, only_learner: str | None) -> J
     repeated = 0
     for index, event in enumerate(events):
         fault = fault_of(event, latest)
-        if fault is None and only_learner is not None and event.learner != only_learner:
-            fault = Fault("learner", "must be yourself")
+        if fault is None and only is not None and event.learner not in only:
+            fault = Fault("learner", "must be yourself, or a learner whom you see")
         if fault is None:
             id = event.id
             if not id.islower():

@@ -46,8 +46,8 @@ class ProgressRecords(Protocol):
         """The newest attempts that moved the skill, newest first."""
         ...
 
-    async def masteries(self, course: str, request: PageRequest) -> Page[SkillState]:
-        """The skills that learners practised in the course, by learner and skill; the cursor is `(learner, skill)`.
+    async def masteries(self, course: str, request: PageRequest, learners: frozenset[str] | None = None) -> Page[SkillState]:
+        """The skills that learners, these or all, practised in the course, by learner and skill; the cursor is `(learner, skill)`.
 
         Raises InvalidInput naming `page_token` when the cursor is not one of these.
         """

@@ -1,6 +1,7 @@
 """Which of a policy's strategy arms decides, with the exact probability of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from domain.psychometrics.bandits import linucb_probabilities, thompson_probabilities
 from domain.scheduler.model import Mode
 from domain.scheduler.policy import Arm, BanditKind, Policy
+from domain.scheduler.pool import Floats
 from domain.scheduler.scoring import History, SkillView
 
 
@@ -54,16 +56,23 @@ def probabilities_of_arms(policy: Policy, context: tuple[float, ...]) -> tuple[f
     return tuple(linucb_probabilities(posteriors, context, bandit.width, bandit.exploration).tolist())
 
 
-def context_of(
-    ability: float, skills: SkillView, history: History, sequence: int, has_goal: bool, now: float
-) -> tuple[float, ...]:
-    """Returns what a bandit knows, in the order of policy.CONTEXT; `ability` is in logits."""
-    due = np.count_nonzero(history.due_at <= now) / len(history.at) if len(history.at) else 0.0
-    return (
-        1.0,
-        min(max(ability, -3.0), 3.0) / 3.0,
-        float(np.add.reduce(skills.means)) / len(skills.means),
-        float(due),
-        sequence / (sequence + 50.0),
-        float(has_goal),
-    )
+def contexts_of(
+    abilities: Floats, skills: SkillView, history: History, sequences: Sequence[int], has_goal: Sequence[bool], now: Floats
+) -> list[tuple[float, ...]]:
+    """Returns what a bandit knows of each learner, in the order of policy.CONTEXT; `abilities` are in logits."""
+    due = history.counts(history.due_at <= now[history.learner]).tolist()
+    answered = [after - before for before, after in pairwise(history.bounds)]
+    mastery = (np.add.reduce(skills.means, axis=1) / skills.means.shape[1]).tolist()
+    return [
+        (
+            1.0,
+            min(max(ability, -3.0), 3.0) / 3.0,
+            mean,
+            due_items / items if items else 0.0,
+            sequence / (sequence + 50.0),
+            float(goal),
+        )
+        for ability, mean, due_items, items, sequence, goal in zip(
+            abilities.tolist(), mastery, due, answered, sequences, has_goal, strict=True
+        )
+    ]

@@ -89,10 +89,11 @@ def plan(
     wanted = wanted_skills(pool, goal)
     if not len(wanted):
         raise InvalidInput.of("course", f"has no skills to plan for: {pool.course}")
-    skills = SkillView.of(pool, state, policy)
-    order = _in_order(pool, wanted, items_needed(skills.means, goal.target))
-    needed = items_needed(skills.means[order], goal.target)
-    starts = _starts(state, skills, order)
+    skills = SkillView.of(pool, [state], policy)
+    means = skills.means[0]
+    order = _in_order(pool, wanted, items_needed(means, goal.target))
+    needed = items_needed(means[order], goal.target)
+    starts = _starts(skills, order)
     a_day = goal.minutes_a_day / minutes_per_item
     practised = np.zeros(len(order), dtype=np.intp)
     planned = tuple(_days(pool, order, needed, practised, starts, _reviews_due(pool, state, now, days), a_day, now, days))
@@ -168,14 +169,14 @@ def _in_order(pool: Pool, wanted: Indexes, needed: Indexes) -> Indexes:
     return np.array(order, dtype=np.intp)
 
 
-def _starts(state: LearnerState, skills: SkillView, order: Indexes) -> Floats:
-    """Returns the lower end, the mean and the upper end of each skill's interval (3, skills)."""
-    known = skills.rows[order] >= 0
-    rows = skills.rows[order][known]
-    means = skills.means[order]
+def _starts(skills: SkillView, order: Indexes) -> Floats:
+    """Returns the lower end, the mean and the upper end of each skill's interval (3, skills), of the view's only learner."""
+    known = skills.rows[0, order] >= 0
+    rows = skills.rows[0, order][known]
+    means = skills.means[0, order]
     lower, upper = np.minimum(means, _NEW_LOWER), np.maximum(means, _NEW_UPPER)
-    lower[known] = np.minimum(means[known], state.skills["lower"][rows])
-    upper[known] = np.maximum(means[known], state.skills["upper"][rows])
+    lower[known] = np.minimum(means[known], skills.told["lower"][rows])
+    upper[known] = np.maximum(means[known], skills.told["upper"][rows])
     return np.stack([lower, means, upper])
 
 

@@ -46,7 +46,8 @@ class Index:
 class Pool:
     """`group_skills[group_starts[g]:group_starts[g + 1]]` are the skills of group g, as `skill_sets[g]` are, `group_lengths[g]` in number;
     its items are the `group_sizes[g]` from `item_starts[g]` on. `lock_groups` and `lock_skills` pair each group with the skills that must be
-    mastered before it is open. `prerequisites[s]` are the skills that skill s builds on directly."""
+    mastered before it is open; `locked` are the groups with such skills, whose pairs begin at `lock_starts`. `prerequisites[s]` are the
+    skills that skill s builds on directly."""
 
     course: str
     number: int
@@ -62,9 +63,11 @@ class Pool:
     group_sizes: Indexes
     lock_groups: Indexes
     lock_skills: Indexes
+    locked: Indexes
+    lock_starts: Indexes
     skill_sets: tuple[tuple[int, ...], ...]
     item_starts: Indexes
-    course_key: np.uint64
+    course_key: int
     prerequisites: tuple[tuple[int, ...], ...]
 
     def skills_of(self, item: int) -> tuple[int, ...]:
@@ -82,6 +85,8 @@ def compiled(publication: Publication) -> Pool:
         for item in publication.items
     )
     locks = _locks(list(groups), closure({s.id: s.prerequisites for s in skills}), [s.id for s in skills], number_of)
+    lock_groups = np.array([group for group, _ in locks], dtype=np.intp)
+    lock_starts = np.diff(lock_groups, prepend=-1).nonzero()[0]
     item_groups = np.array([group for group, _, _ in grouped], dtype=np.intp)
     lengths = np.array([len(group) for group in groups], dtype=np.intp)
     sizes = np.bincount(item_groups, minlength=len(groups)).astype(np.intp)
@@ -98,11 +103,13 @@ def compiled(publication: Publication) -> Pool:
         group_starts=np.append(0, np.cumsum(lengths)),
         group_lengths=lengths,
         group_sizes=sizes,
-        lock_groups=np.array([group for group, _ in locks], dtype=np.intp),
+        lock_groups=lock_groups,
         lock_skills=np.array([skill for _, skill in locks], dtype=np.intp),
+        locked=lock_groups[lock_starts],
+        lock_starts=lock_starts,
         skill_sets=tuple(groups),
         item_starts=np.append(0, np.cumsum(sizes))[:-1].astype(np.intp),
-        course_key=np.uint64(key_of(publication.course)),
+        course_key=key_of(publication.course),
         prerequisites=tuple(tuple(number_of[p] for p in each.prerequisites if p in number_of) for each in skills),
     )
 
@@ -137,7 +144,7 @@ def _locks(
     names: Sequence[str],
     number_of: Mapping[str, int],
 ) -> list[tuple[int, int]]:
-    """Returns (group, skill) for every skill that must be mastered before a group is open.
+    """Returns (group, skill) for every skill that must be mastered before a group is open, those of a group one after another.
 
     Groups open in rounds. A skill that no item can bring a learner to master before the group (no item practises it, or only items
     that wait for the group itself) does not lock it: otherwise the group would be closed for ever. So every pool has an open item.

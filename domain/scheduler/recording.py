@@ -1,17 +1,17 @@
 """What a decision's record says of its candidates, choices and skills."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
 
 from domain.scheduler.model import KINDS, Candidate, Choice, Mode, ReasonKind, SkillSnapshot
-from domain.scheduler.policy import Policy, Weights
+from domain.scheduler.policy import Policy
 from domain.scheduler.pool import Floats, Pool
 from domain.scheduler.reasons import ChosenView, reason
 from domain.scheduler.scoring import History, SkillView, Terms, challenge_at
-from domain.scheduler.state import LearnerState
 
 
 class Shown(NamedTuple):
@@ -24,70 +24,78 @@ class Shown(NamedTuple):
 
 
 class Recorder(NamedTuple):
-    """All that one decision knew. Items and skills are named by their positions in the pool."""
+    """All that the decisions of several learners knew. Learners are named by their number, items and skills by their positions in the
+    pool."""
 
     pool: Pool
     difficulty: Floats
     policy: Policy
-    weights: Weights
     mode: Mode
-    state: LearnerState
     skills: SkillView
     history: History
     terms: Terms
-    now: datetime
+    now: Sequence[datetime]
 
-    def candidates(self, items: Iterable[int], totals: Floats, first: Sequence[tuple[Floats, float]]) -> dict[int, Candidate]:
-        """Returns the records of these items by position, best first. `first` has the weights of all items for the first place by each
-        arm, and what makes probabilities of them that sum to that of the arm."""
-        terms, at = self.terms, np.fromiter(items, dtype=np.intp)
+    def candidates(
+        self, items: Sequence[Collection[int]], totals: Floats, first: Sequence[tuple[Floats, Floats]]
+    ) -> list[dict[int, Candidate]]:
+        """Returns the records of each learner's items by position, best first. `totals` are the scores of all items (N, I); `first` has
+        their weights for the first place by each arm, and what makes probabilities of them (N,) that sum to that of the arm."""
+        terms, size = self.terms, len(self.pool.items)
+        at = np.fromiter(chain.from_iterable(items), dtype=np.intp)
+        learner = np.repeat(np.arange(len(items)), [len(each) for each in items])
+        cells = learner * size + at
         groups = self.pool.item_groups[at]
-        logits = terms.level[groups] - self.difficulty[at]
-        places = self.history.place_of[at].tolist()
-        positions = at.tolist()
+        group_cells = learner * len(self.pool.group_sizes) + groups
+        logits = terms.level.take(group_cells) - self.difficulty[at]
         predicted = 1.0 / (1.0 + np.exp(-logits))
-        challenge = challenge_at(logits, self.policy) if terms.challenge is None else terms.challenge[at]
-        propensities = sum(weights[at] * scale for weights, scale in first)
-        made = list(
-            zip(
-                positions,
-                map(
-                    Candidate,
-                    [self.pool.items[item] for item in positions],
-                    totals[at].tolist(),
-                    zip(
-                        [0.0 if place < 0 else float(terms.review[place]) for place in places],
-                        terms.growth[groups].tolist(),
-                        challenge.tolist(),
-                        [1.0 if place < 0 else float(terms.novelty[place]) for place in places],
-                        (4.0 * predicted * (1.0 - predicted)).tolist(),
-                        [0.0] * len(positions) if terms.goal is None else terms.goal[groups].tolist(),
-                        strict=True,
-                    ),
-                    predicted.tolist(),
-                    np.asarray(propensities).tolist(),
+        challenge = challenge_at(logits, self.policy) if terms.challenge is None else terms.challenge.take(cells)
+        places = self.history.place_of.take(cells)
+        answered = (places >= 0).nonzero()[0]
+        places = places[answered]
+        review, novelty = np.zeros(len(at)), np.ones(len(at))
+        review[answered], novelty[answered] = terms.review[places], terms.novelty[places]
+        propensities = sum(weights.take(cells) * scale[learner] for weights, scale in first)
+        positions = at.tolist()
+        made = zip(
+            positions,
+            map(
+                Candidate,
+                [self.pool.items[item] for item in positions],
+                totals.take(cells).tolist(),
+                zip(
+                    review.tolist(),
+                    terms.growth.take(group_cells).tolist(),
+                    challenge.tolist(),
+                    novelty.tolist(),
+                    (4.0 * predicted * (1.0 - predicted)).tolist(),
+                    [0.0] * len(positions) if terms.goal is None else terms.goal.take(group_cells).tolist(),
+                    strict=True,
                 ),
-                strict=True,
-            )
+                predicted.tolist(),
+                np.asarray(propensities).tolist(),
+            ),
+            strict=True,
         )
-        made.sort(key=lambda pair: (-pair[1].score, pair[1].item))
-        return dict(made)
+        return [dict(sorted(islice(made, len(each)), key=_best_first)) for each in items]
 
     def usual(self, candidates: Collection[Candidate]) -> list[float]:
         """Returns the mean of each term over these candidates."""
         return [sum(values) / len(candidates) for values in zip(*[each.values for each in candidates], strict=True)]
 
-    def choice(self, shown: Shown, candidate: Candidate, usual: Sequence[float]) -> Choice:
-        """Returns the record of a shown item; `usual` are the terms of the candidates beside it."""
-        item = shown.item
-        kind = telling(candidate.values, self.weights.in_order(), usual)
-        attempts, correct, last, passed = self._answers(item)
+    def choice(
+        self, learner: int, shown: Shown, candidate: Candidate, weights: Sequence[float], usual: Sequence[float]
+    ) -> Choice:
+        """Returns the record of a shown item; `weights` are those of the terms, `usual` the terms of the candidates beside it."""
+        item, skills = shown.item, self.skills
+        kind = telling(candidate.values, weights, usual)
+        attempts, correct, last, passed = self._answers(learner, item)
         own = self.pool.skills_of(item)
-        weakest = min(own, key=self.skills.means.__getitem__)
+        weakest = own[0] if len(own) == 1 else min(own, key=lambda skill: skills.means.item(learner, skill))
         view = ChosenView(
             title=self.pool.skills[weakest].title,
-            mean=float(self.skills.means[weakest]),
-            practised=bool(self.skills.attempts[weakest]),
+            mean=skills.means.item(learner, weakest),
+            practised=skills.attempts.item(learner, weakest) > 0.0,
             last_answered_at=last,
             last_passed=passed,
         )
@@ -97,7 +105,7 @@ class Recorder(NamedTuple):
             skills=tuple([self.pool.skills[skill].id for skill in own]),
             propensity=shown.propensity,
             predicted_correct=candidate.predicted_correct,
-            reason=reason(kind, view, self.now, self.mode),
+            reason=reason(kind, view, self.now[learner], self.mode),
             reason_kind=kind,
             attempts=attempts,
             correct=correct,
@@ -106,32 +114,35 @@ class Recorder(NamedTuple):
             relaxed=shown.relaxed,
         )
 
-    def snapshot(self, skill: int) -> SkillSnapshot:
+    def snapshot(self, learner: int, skill: int) -> SkillSnapshot:
         """Returns what was known of a skill."""
         published = self.pool.skills[skill]
-        if (row := self.skills.rows[skill]) < 0:
-            return SkillSnapshot(published.id, published.title, float(self.skills.means[skill]), 0.0, 1.0, 0)
-        _, mean, lower, upper, attempts = self.state.skills[row].item()
+        if (row := self.skills.rows.item(learner, skill)) < 0:
+            return SkillSnapshot(published.id, published.title, self.skills.means.item(learner, skill), 0.0, 1.0, 0)
+        _, mean, lower, upper, attempts = self.skills.told[row].item()
         return SkillSnapshot(published.id, published.title, mean, lower, upper, attempts)
 
-    def missing(self, no_ability: bool, shown_skills: Collection[int], difficulties_known: bool) -> list[str]:
+    def missing(self, learner: int, no_ability: bool, shown_skills: Collection[int], difficulties_known: bool) -> list[str]:
         """Returns what was missing for the shown items and had to be stood in for."""
         missing = []
         if no_ability:
             missing.append("ability_unknown")
-        if any(self.skills.rows[skill] < 0 for skill in shown_skills):
+        if any(self.skills.rows.item(learner, skill) < 0 for skill in shown_skills):
             missing.append("mastery_unknown")
         if not difficulties_known:
             missing.append("difficulty_unknown")
         return missing
 
-    def _answers(self, item: int) -> tuple[int, int, datetime | None, bool]:
+    def _answers(self, learner: int, item: int) -> tuple[int, int, datetime | None, bool]:
         """Returns how often an item was answered, how often rightly, when last, and whether rightly then."""
-        place = self.history.place_of[item]
-        if place < 0:
+        if (place := self.history.place_of.item(learner, item)) < 0:
             return 0, 0, None, False
-        _, answered_at, _, _, _, _, attempts, correct, passed = self.state.items[self.history.rows[place]].item()
+        _, answered_at, _, _, _, _, attempts, correct, passed = self.history.told[self.history.rows[place]].item()
         return attempts, correct, datetime.fromtimestamp(answered_at, UTC), bool(passed)
+
+
+def _best_first(made: tuple[int, Candidate]) -> tuple[float, str]:
+    return -made[1].score, made[1].item
 
 
 def telling(values: Sequence[float], weights: Sequence[float], usual: Sequence[float]) -> ReasonKind:

@@ -5,7 +5,9 @@ probability proportional to its weight. With weights exp(score / temperature) th
 temperature 0 it is the best one, those that tie with equal probability.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -18,10 +20,12 @@ Draws = list[tuple[int, float]]
 
 
 def softmax_weights(scores: Floats, temperature: float) -> Floats:
-    """Returns weights proportional to exp(score / temperature), the greatest 1; a score of -inf has weight 0."""
+    """Returns weights proportional to exp(score / temperature), the greatest 1; a score of -inf has weight 0. Several rows of scores are
+    weighed each on its own."""
+    greatest = np.maximum.reduce(scores, axis=-1, keepdims=True)
     if temperature == 0.0:
-        return np.asarray(scores == scores.max(), dtype=np.float64)
-    weights: Floats = scores - np.maximum.reduce(scores)
+        return np.asarray(scores == greatest, dtype=np.float64)
+    weights: Floats = scores - greatest
     weights *= 1.0 / temperature
     # The exponential of what is far below anything possible takes several times as long: it is cut off first, and taken off after.
     np.maximum(weights, _NOTHING, out=weights)
@@ -35,20 +39,30 @@ def draw(weights: Floats, count: int, random: Callable[[], float]) -> Draws:
 
     `random` gives uniform numbers in [0, 1). There must be at least `count` positive weights.
     """
+    return draw_each(weights[None], [count], [random])[0]
+
+
+def draw_each(weights: Floats, counts: Sequence[int], randoms: Sequence[Callable[[], float]]) -> list[Draws]:
+    """Draws from each row of weights (N, I) as many positions as its count says, with random numbers of its own."""
     # A draw finds its block first and its place in it second. Running sums over everything would cost more than all the rest, and what
     # is left after a draw is summed anew in one block only: subtracting it instead would lose the small weights behind a great one.
-    left = weights.copy() if count > 1 else weights
-    sums = np.add.reduceat(left, _starts(len(left)))
+    left = weights.copy() if max(counts) > 1 else weights
+    sums = np.add.reduceat(left, np.arange(0, left.shape[1], _BLOCK), axis=1).tolist()
+    return [_drawn(*each) for each in zip(left, sums, counts, randoms, strict=True)]
+
+
+def _drawn(left: Floats, sums: list[float], count: int, random: Callable[[], float]) -> Draws:
+    """`left` and `sums`, that of each block, are used up."""
     drawn: Draws = []
     for n in range(count):
-        ends = sums.cumsum()
-        remaining = float(ends[-1])
+        ends = list(accumulate(sums))
+        remaining = ends[-1]
         position = _at(random() * remaining, left, ends)
         drawn.append((position, min(1.0, float(left[position]) / remaining)))
         if n + 1 < count:
             left[position] = 0.0
             block = position // _BLOCK
-            sums[block] = left[block * _BLOCK : (block + 1) * _BLOCK].sum()
+            sums[block] = float(np.add.reduce(left[block * _BLOCK : (block + 1) * _BLOCK]))
     return drawn
 
 
@@ -121,16 +135,12 @@ def probabilities_of(shown: Sequence[int], scores: Floats, temperature: float) -
     return found[::-1]
 
 
-def _starts(length: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    return np.arange(0, length, _BLOCK)
-
-
-def _at(point: float, weights: Floats, ends: Floats) -> int:
+def _at(point: float, weights: Floats, ends: list[float]) -> int:
     """Returns the position whose share of the running sum holds the point; `ends` is that sum after each block."""
-    block = min(int(ends.searchsorted(point, "right")), len(ends) - 1)
+    block = min(bisect_right(ends, point), len(ends) - 1)
     start = block * _BLOCK
     inside = weights[start : start + _BLOCK].cumsum()
-    offset = point - float(ends[block - 1]) if block else point
+    offset = point - ends[block - 1] if block else point
     position = start + int(inside.searchsorted(offset, "right"))
     if position < start + len(inside) and weights[position] > 0:
         return position

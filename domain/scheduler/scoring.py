@@ -1,46 +1,61 @@
-"""The terms of a score over a whole pool at once.
+"""The terms of a score, of several learners over a whole pool at once.
 
-What a decision costs is the number of numpy's calls rather than that of items, so there are few of them: what depends on skills only is
-computed once a group, what depends on the learner's answers once an answered item, and what no arm weighs not at all.
+What a decision costs is the number of numpy's calls rather than that of items, so there are few of them, and learners who are decided for
+at the same moment share them: what depends on skills only is computed once a group, what depends on a learner's answers once an answered
+item, and what no arm weighs not at all. Every value is the same whoever else is decided for.
+
+Shapes: N learners, S skills, G groups, I items, H answered items of all learners together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from domain.scheduler.policy import Policy, Weights, logit
 from domain.scheduler.pool import Flags, Floats, Indexes, Pool
-from domain.scheduler.state import LearnerState
+from domain.scheduler.state import ITEM, SKILL, LearnerState, Table
 
 DAY = 86_400.0
 
 
-# Of the views below one is made for each decision, and a tuple is made in a fifth of a dataclass's time.
+# Of the views below some are made for each decision, and a tuple is made in a fifth of a dataclass's time.
 class SkillView(NamedTuple):
-    """The pool's skills as the learner has them; `rows[s]` is the row of the learner's state, -1 for a skill without attempts."""
+    """The pool's skills as the learners have them, each (N, S). `rows` are rows of `told`, the joined tables of the learners' states; -1 for
+    a skill without attempts."""
 
+    told: Table
     rows: Indexes
     means: Floats
     attempts: Floats
 
     @classmethod
-    def of(cls, pool: Pool, state: LearnerState, policy: Policy) -> "SkillView":
-        rows = np.full(len(pool.skills), -1, dtype=np.intp)
-        means = np.full(len(pool.skills), policy.prior_mean)
-        attempts = np.zeros(len(pool.skills))
-        known, at = pool.skill_index.find(state.skills["key"])
-        rows[at] = known
-        means[at] = state.skills["mean"][known]
-        attempts[at] = state.skills["attempts"][known]
-        return cls(rows, means, attempts)
+    def of(cls, pool: Pool, states: Sequence[LearnerState], policy: Policy) -> "SkillView":
+        shape = len(states), len(pool.skills)
+        rows = np.full(shape, -1, dtype=np.intp)
+        means = np.full(shape, policy.prior_mean)
+        attempts = np.zeros(shape)
+        tables = [each.skills for each in states]
+        told = joined(tables, SKILL)
+        known, at = pool.skill_index.find(told["key"])
+        cells = _owners(tables)[known]
+        cells *= shape[1]
+        cells += at
+        rows.reshape(-1)[cells] = known
+        means.reshape(-1)[cells] = told["mean"][known]
+        attempts.reshape(-1)[cells] = told["attempts"][known]
+        return cls(told, rows, means, attempts)
 
 
 class History(NamedTuple):
-    """The answered items that the pool holds: `at` are their positions in the pool, `rows` their rows in the learner's state. `place_of` is
-    the place among them of every position in the pool, -1 for an item without an answer. Times are Unix seconds, `elapsed` the seconds
-    since the last answer."""
+    """The answered items that the pool holds, each (H,), those of one learner after those of another: learner n's are those from
+    `bounds[n]` to `bounds[n + 1]`. `at` are their positions in the pool, `rows` their rows in `told`, the joined tables of the learners'
+    states. `place_of` (N, I) is the place among them of every position in the pool, -1 for an item without an answer. Times are Unix
+    seconds, `elapsed` the seconds since the last answer."""
 
+    told: Table
+    learner: Indexes
+    bounds: list[int]
     at: Indexes
     rows: Indexes
     place_of: Indexes
@@ -49,21 +64,35 @@ class History(NamedTuple):
     elapsed: Floats
 
     @classmethod
-    def of(cls, pool: Pool, state: LearnerState, now: float) -> "History":
-        rows, at = pool.item_index.find(state.items["key"])
-        place_of = np.full(len(pool.items), -1, dtype=np.intp)
-        place_of[at] = np.arange(len(at))
-        answered_at = state.items["answered_at"][rows]
-        return cls(at, rows, place_of, answered_at, state.items["due_at"][rows], np.maximum(now - answered_at, 0.0))
+    def of(cls, pool: Pool, states: Sequence[LearnerState], now: Floats) -> "History":
+        """`now` is the moment of each learner (N,)."""
+        tables = [each.items for each in states]
+        told = joined(tables, ITEM)
+        rows, at = pool.item_index.find(told["key"])
+        learner = _owners(tables)[rows]
+        place_of = np.full((len(states), len(pool.items)), -1, dtype=np.intp)
+        place_of.reshape(-1)[learner * len(pool.items) + at] = np.arange(len(at))
+        answered_at = told["answered_at"][rows]
+        return cls(
+            told=told,
+            learner=learner,
+            bounds=learner.searchsorted(np.arange(len(states) + 1)).tolist(),
+            at=at,
+            rows=rows,
+            place_of=place_of,
+            answered_at=answered_at,
+            due_at=told["due_at"][rows],
+            elapsed=np.maximum(now[learner] - answered_at, 0.0),
+        )
 
-    def due(self, now: float) -> Flags:
-        """Which of the answered items are due."""
-        return self.due_at <= now
+    def counts(self, flags: Flags) -> Indexes:
+        """Returns how many of each learner's answered items have the flag (N,)."""
+        return np.bincount(self.learner[flags], minlength=len(self.bounds) - 1)
 
 
 class Terms(NamedTuple):
-    """The terms that some arm weighs: `growth`, `goal` and `level` (log-odds of a right answer to an item of difficulty 0) per group,
-    `challenge` and `information` per item, `review` and `novelty` per answered item (others have 0 and 1). None is 0 everywhere."""
+    """The terms that some arm weighs: `growth`, `goal` and `level` (log-odds of a right answer to an item of difficulty 0) (N, G),
+    `challenge` and `information` (N, I), `review` and `novelty` of the answered items (H,) (others have 0 and 1). None is 0 everywhere."""
 
     level: Floats
     growth: Floats
@@ -78,24 +107,24 @@ class Terms(NamedTuple):
         cls,
         pool: Pool,
         difficulty: Floats,
-        ability: float,
+        ability: Floats,
         skills: SkillView,
         history: History,
         goal_of_skills: Floats | None,
         policy: Policy,
         weights: Iterable[Weights],
     ) -> "Terms":
-        """`difficulty` (per item) and `ability` are in logits."""
+        """`difficulty` (I,) and `ability` (N,) are in logits; `goal_of_skills` is (N, S), 0 where a learner has no goal."""
         level = _skill_effect(pool, skills, policy)
-        level += ability
+        level += ability[:, None]
         weighed = list(weights)
         logits = challenge = information = None
         if any(each.challenge for each in weighed):
-            logits = np.repeat(level, pool.group_sizes)
+            logits = np.repeat(level, pool.group_sizes, axis=1)
             logits -= difficulty
             challenge = challenge_at(logits, policy)
         if any(each.information for each in weighed):
-            logits = np.repeat(level, pool.group_sizes) - difficulty if logits is None else logits
+            logits = np.repeat(level, pool.group_sizes, axis=1) - difficulty if logits is None else logits
             information = information_at(logits)
         return cls(
             level=level,
@@ -108,14 +137,14 @@ class Terms(NamedTuple):
         )
 
     def total(self, weights: Weights, pool: Pool, history: History, open_groups: Flags | None) -> Floats:
-        """Returns the weighted sum of the terms of every item, -inf where its group is closed."""
+        """Returns the weighted sum of the terms of every item (N, I), -inf where its group is closed."""
         of_groups = weights.growth * self.growth
         of_groups += weights.novelty
         if self.goal is not None:
             of_groups += weights.goal * self.goal
         if open_groups is not None:
             of_groups[~open_groups] = -np.inf
-        total: Floats = np.repeat(of_groups, pool.group_sizes)
+        total: Floats = np.repeat(of_groups, pool.group_sizes, axis=1)
         if weights.challenge and self.challenge is not None:
             total += weights.challenge * self.challenge
         if weights.information and self.information is not None:
@@ -123,21 +152,33 @@ class Terms(NamedTuple):
         answered = weights.novelty * self.novelty
         answered += weights.review * self.review
         answered -= weights.novelty
-        total[history.at] += answered
+        total.reshape(-1)[history.learner * len(pool.items) + history.at] += answered
         return total
 
 
 def open_groups(pool: Pool, skills: SkillView, policy: Policy) -> Flags:
-    """Returns which groups have all their prerequisites met."""
-    is_open = np.ones(len(pool.group_sizes), dtype=np.bool_)
-    is_open[pool.lock_groups[(skills.means < policy.met_mean)[pool.lock_skills]]] = False
+    """Returns which groups have all their prerequisites met (N, G)."""
+    is_open = np.ones((len(skills.means), len(pool.group_sizes)), dtype=np.bool_)
+    if len(pool.locked):
+        missing = (skills.means < policy.met_mean).take(pool.lock_skills, axis=1)
+        is_open[:, pool.locked] = ~np.logical_or.reduceat(missing, pool.lock_starts, axis=1)
     return is_open
 
 
-def ability_in(state: LearnerState, course_key: np.uint64) -> float | None:
+def ability_in(state: LearnerState, course_key: int) -> float | None:
     """Returns the learner's ability in a course in logits, None if nothing is known."""
-    found = (state.abilities["key"] == course_key).nonzero()[0]
-    return float(state.abilities["mean"][found[0]]) if len(found) else None
+    keys = state.abilities["key"].tolist()
+    return float(state.abilities["mean"][keys.index(course_key)]) if course_key in keys else None
+
+
+def joined(tables: Sequence[Table], dtype: np.dtype[np.void]) -> Table:
+    """Returns tables one after another. As bytes, because numpy takes a while to see that they are of one kind."""
+    return tables[0] if len(tables) == 1 else np.frombuffer(b"".join([each.tobytes() for each in tables]), dtype)
+
+
+def _owners(tables: Sequence[Table]) -> Indexes:
+    """Returns which of the tables each row of the joined ones is from."""
+    return np.repeat(np.arange(len(tables)), [len(each) for each in tables])
 
 
 def challenge_at(logits: Floats, policy: Policy) -> Floats:
@@ -185,13 +226,14 @@ def _growth(pool: Pool, skills: SkillView, policy: Policy) -> Floats:
 
 def _skill_effect(pool: Pool, skills: SkillView, policy: Policy) -> Floats:
     starts = pool.group_starts[:-1]
-    weakest = np.minimum.reduceat(skills.means[pool.group_skills], starts)
-    evidence = np.minimum.reduceat(skills.attempts[pool.group_skills], starts)
+    weakest = np.minimum.reduceat(skills.means.take(pool.group_skills, axis=1), starts, axis=1)
+    evidence = np.minimum.reduceat(skills.attempts.take(pool.group_skills, axis=1), starts, axis=1)
     return effect_at(weakest, evidence, policy)
 
 
 def _mean_of_groups(pool: Pool, of_skills: Floats) -> Floats:
-    return np.asarray(np.add.reduceat(of_skills[pool.group_skills], pool.group_starts[:-1]) / pool.group_lengths)
+    sums = np.add.reduceat(of_skills.take(pool.group_skills, axis=1), pool.group_starts[:-1], axis=1)
+    return np.asarray(sums / pool.group_lengths)
 
 
 def _review(history: History) -> Floats:

@@ -5,7 +5,7 @@ higher version (n, r) knows more of the attempts or, of the same attempts, bette
 that its stores need.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -97,7 +97,7 @@ class LearnerState:
         items = _Rows(self.items, ITEM, len(fresh))
         skills = _Rows(self.skills, SKILL, room)
         abilities = _Rows(self.abilities, ABILITY, courses)
-        recent = [int(each) for each in self.recent]
+        recent: list[int] = self.recent.tolist()
         sequence, revision, lineage = self.sequence, self.revision, self.lineage
         for update in fresh:
             if update.version <= (sequence, revision):
@@ -147,7 +147,7 @@ class _Rows:
             row = self._row_of.setdefault(key, self._length)
             if row < self._length:
                 return row
-        elif len(found := np.flatnonzero(self._keys[: self._length] == np.uint64(key))):
+        elif len(found := (self._keys[: self._length] == np.uint64(key)).nonzero()[0]):
             return int(found[0])
         self._keys[self._length] = key
         self._length += 1
@@ -171,13 +171,22 @@ def _tell_ability(rows: _Rows, course: str, mean: float, error: float) -> None:
 def lineage_after(lineage: int, update: LearnerUpdate) -> int:
     """Returns the lineage after an update; every field counts, floats to the last digit."""
     if isinstance(update, Repair):
-        content = f"{lineage} {update.sequence} repair {update.revision} {update.abilities!r} {update.skills!r}"
+        content = f"{lineage} {update.sequence} repair {update.revision} {update.abilities!r} {_written(update.skills)}"
     else:
         content = (
             f"{lineage} {update.sequence} {update.course} {update.item} {update.score!r} {update.correct} {update.ability!r} "
-            f"{update.ability_error!r} {update.answered_at!r} {update.response_seconds!r} {update.skills!r}"
+            f"{update.ability_error!r} {update.answered_at!r} {update.response_seconds!r} {_written(update.skills)}"
         )
     return int.from_bytes(blake2b(content.encode(), digest_size=8).digest(), "little")
+
+
+def _written(skills: Sequence[SkillMastery]) -> str:
+    """Returns `repr(skills)` as it was when the first lineage was kept; it may never change."""
+    written = [
+        f"SkillMastery(skill={each.skill!r}, mean={each.mean!r}, lower={each.lower!r}, upper={each.upper!r}, attempts={each.attempts!r})"
+        for each in skills
+    ]
+    return f"({written[0]},)" if len(written) == 1 else f"({', '.join(written)})"
 
 
 def _answered(row: tuple[int, float, float, float, float, int, int, int, int], update: ProgressUpdate) -> tuple[float, ...]:

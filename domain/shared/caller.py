@@ -15,11 +15,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`organization` and `user` are bare ids. For a SERVICE caller, `user` is the name of the calling context."""
+    """`organization` and `user` are bare ids. For a SERVICE caller, `user` is the name of the calling context.
+
+    `scopes` bound what a program may do with its roles; None, for people and contexts, bounds nothing.
+    """
 
     organization: str
     user: str
     roles: frozenset[Role]
+    scopes: frozenset[str] | None = None
 
     def may_see_others(self) -> bool:
         """Whether other learners' data may be shown to this caller."""

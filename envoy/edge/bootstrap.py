@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 
-from edge.clusters import JWKS_CLUSTER, context_cluster, overload, plain_cluster
-from edge.config import OTLP_CLUSTER, Config, access_log, extension, server_tls, socket, tracing
+from edge.clusters import INTEGRATIONS_CLUSTER, JWKS_CLUSTER, context_cluster, overload, plain_cluster
+from edge.config import OTLP_CLUSTER, Config, access_log, extension, socket, tracing
 from edge.contract import Contract
-from edge.filters import JWT, http_filters, router, transcoder
+from edge.filters import JWT, http_filters, router, security_headers, transcoder
+from edge.origins import ORIGINS_PATH
 from edge.replies import local_replies
-from edge.routes import jwks_route, route_configuration
+from edge.routes import own_route, route_configuration
 from edge.settings import Address, SettingFault, Settings, Tls
+from edge.tls import mesh_server_tls, public_tls
 
 _JWKS_PATH = "/.well-known/jwks.json"
 _IN_CLUSTER = Tls("/etc/paideia/mesh/tls.crt", "/etc/paideia/mesh/tls.key", "/etc/paideia/mesh/ca.crt")
 _HEADERS_KB = 32
 _HEADERS = 100
 _MOST_CONNECTIONS = 50_000
+_HANDSHAKE_TIMEOUT = "10s"
 
 
 def defaults(contract: Contract, profile: str) -> Settings:
@@ -47,7 +50,7 @@ def bootstrap(contract: Contract, settings: Settings) -> Config:
     return {
         "node": {"id": f"paideia-{settings.profile}", "cluster": "paideia"},
         "admin": {"address": socket(settings.admin)},
-        "overload_manager": overload(_MOST_CONNECTIONS),
+        "overload_manager": overload(_MOST_CONNECTIONS, settings.max_heap_bytes),
         **config,
     }
 
@@ -60,6 +63,8 @@ def _edge(contract: Contract, settings: Settings) -> Config:
         *(context_cluster(settings, context, contract.service_of(context)) for context in settings.targets),
         plain_cluster(JWKS_CLUSTER, settings.jwks_listen),
     ]
+    if settings.integrations:
+        clusters.append(plain_cluster(INTEGRATIONS_CLUSTER, settings.integrations))
     if settings.profile != "local":
         listeners.append(_metrics_listener(settings.metrics_listen))
         clusters.append(plain_cluster("admin", settings.admin))
@@ -67,15 +72,46 @@ def _edge(contract: Contract, settings: Settings) -> Config:
 
 
 def _public_listener(contract: Contract, settings: Settings) -> Config:
+    """One port. With a certificate it speaks TLS, and plainly only to send people there; in the profile `local` it also serves plain HTTP
+    to this machine, where a name such as `localhost` is not bound to TLS for everything else that answers to it."""
+    routes = route_configuration(contract, settings)
+    plain = _public_manager(routes, http_filters(contract, settings, secure=False), settings)
+    if settings.tls is None:
+        return _listener("public", settings.listen, _chain(plain))
+    tls = public_tls(settings)
+    secure = _public_manager(routes, http_filters(contract, settings, secure=True), settings)
+    chains = [
+        _chain(secure, {"transport_protocol": "tls"}, transport_socket=tls),
+        _chain(_redirecting_manager(), {"transport_protocol": "raw_buffer"}),
+    ]
+    if settings.profile == "local":
+        here = {"source_type": "SAME_IP_OR_LOOPBACK"}
+        chains += [
+            _chain(plain, {"transport_protocol": "raw_buffer", **here}),
+            _chain(plain, {"transport_protocol": "tls", "server_names": ["localhost"], **here}, transport_socket=tls),
+        ]
+    for number, chain in enumerate(chains):
+        chain["name"] = f"public-{number}"
+    inspector = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+    return {
+        **_listener("public", settings.listen, *chains),
+        "listener_filters": [extension("envoy.filters.listener.tls_inspector", inspector)],
+        # Whoever connects and says nothing.
+        "listener_filters_timeout": _HANDSHAKE_TIMEOUT,
+    }
+
+
+def _public_manager(routes: Config, filters: list[Config], settings: Settings) -> Config:
     claims = {
         "organization": f"%DYNAMIC_METADATA({JWT}:payload:org)%",
-        "user": f"%DYNAMIC_METADATA({JWT}:payload:sub)%",
-        "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        # The network that somebody came from, not the machine.
+        "network": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(24)%",
+        "tls": "%DOWNSTREAM_TLS_VERSION%",
     }
-    manager = _connection_manager(
+    return _connection_manager(
         "public",
-        route_config=route_configuration(contract, settings),
-        http_filters=http_filters(contract, settings),
+        route_config=routes,
+        http_filters=filters,
         access_log=access_log(claims),
         tracing=tracing(settings, "edge"),
         local_reply_config=local_replies(),
@@ -85,21 +121,49 @@ def _public_listener(contract: Contract, settings: Settings) -> Config:
         max_request_headers_kb=_HEADERS_KB,
         server_name="paideia",
     )
-    return _listener("public", settings.listen, manager, settings.tls, mutual=False)
+
+
+def _redirecting_manager() -> Config:
+    """Sends readers to the same address by TLS. What else came in the clear, perhaps with a secret, is told so and not repeated."""
+    reading = [{"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}]
+    routes: list[Config] = [
+        {
+            "name": "to TLS",
+            "match": {"prefix": "/", "headers": reading},
+            "redirect": {"https_redirect": True, "response_code": "PERMANENT_REDIRECT"},
+        },
+        {
+            "name": "without TLS",
+            "match": {"prefix": "/"},
+            "direct_response": {
+                "status": 403,
+                "body": {"inline_string": "use https: what was sent in the clear may have been read on its way\n"},
+            },
+        },
+    ]
+    return _connection_manager(
+        "redirect",
+        route_config={"name": "redirect", "virtual_hosts": [{"name": "redirect", "domains": ["*"], "routes": routes}]},
+        http_filters=[security_headers(secure=False), router()],
+        access_log=access_log({}),
+        use_remote_address=True,
+        max_request_headers_kb=_HEADERS_KB,
+        server_name="paideia",
+    )
 
 
 def _jwks_listener(contract: Contract, settings: Settings) -> Config:
-    """Identity's keys over plain HTTP on the loopback, for the proxy itself."""
-    rpc = next(rpc for rpc in contract.rpcs if rpc.http and rpc.http.template == _JWKS_PATH)
+    """What the proxy itself asks identity, over plain HTTP on the loopback: its keys, and whose pages are at an origin."""
+    rpcs = [rpc for rpc in contract.rpcs if rpc.http and rpc.http.template in (_JWKS_PATH, ORIGINS_PATH)]
     manager = _connection_manager(
         "jwks",
         route_config={
             "name": "jwks",
-            "virtual_hosts": [{"name": "jwks", "domains": ["*"], "routes": [jwks_route(rpc)]}],
+            "virtual_hosts": [{"name": "jwks", "domains": ["*"], "routes": [own_route(rpc) for rpc in rpcs]}],
         },
-        http_filters=[transcoder(settings, [rpc.service]), router()],
+        http_filters=[transcoder(settings, [rpcs[0].service]), router()],
     )
-    return _listener("jwks", settings.jwks_listen, manager)
+    return _listener("jwks", settings.jwks_listen, _chain(manager))
 
 
 def _metrics_listener(address: Address) -> Config:
@@ -110,7 +174,7 @@ def _metrics_listener(address: Address) -> Config:
         route_config={"name": "metrics", "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": [route]}]},
         http_filters=[router()],
     )
-    return _listener("metrics", address, manager)
+    return _listener("metrics", address, _chain(manager))
 
 
 def _sidecar(contract: Contract, settings: Settings) -> Config:
@@ -142,8 +206,8 @@ def _sidecar(contract: Contract, settings: Settings) -> Config:
     return {
         "static_resources": {
             "listeners": [
-                _listener("inbound", settings.listen, inward, settings.mesh, mutual=True),
-                _listener("outbound", settings.outbound, outward),
+                _listener("inbound", settings.listen, _chain(inward, transport_socket=mesh_server_tls(settings))),
+                _listener("outbound", settings.outbound, _chain(outward)),
                 _metrics_listener(settings.metrics_listen),
             ],
             "clusters": [
@@ -176,9 +240,12 @@ def _connection_manager(name: str, **values: object) -> Config:
         codec_type="AUTO",
         common_http_protocol_options={
             "idle_timeout": "300s",
+            # Renewed now and then: a client is asked to come again, and a certificate that has ended does not live on.
+            "max_connection_duration": "3600s",
             "max_headers_count": _HEADERS,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
+        http1_safe_max_connection_duration=True,
         http2_protocol_options={
             "max_concurrent_streams": 256,
             "initial_stream_window_size": 1 << 18,
@@ -194,13 +261,19 @@ def _connection_manager(name: str, **values: object) -> Config:
     )
 
 
-def _listener(name: str, address: Address, manager: Config, tls: Tls | None = None, *, mutual: bool = False) -> Config:
-    chain: Config = {"filters": [manager]}
-    if tls:
-        chain["transport_socket"] = server_tls(tls, mutual=mutual)
+def _chain(manager: Config, match: Config | None = None, **more: Config) -> Config:
+    return {
+        **({"filter_chain_match": match} if match else {}),
+        "filters": [manager],
+        **more,
+        **({"transport_socket_connect_timeout": _HANDSHAKE_TIMEOUT} if more else {}),
+    }
+
+
+def _listener(name: str, address: Address, *chains: Config) -> Config:
     return {
         "name": name,
         "address": socket(address),
         "per_connection_buffer_limit_bytes": 1 << 20,
-        "filter_chains": [chain],
+        "filter_chains": list(chains),
     }

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from edge.config import Config, client_tls, extension, socket, typed
+from edge.config import Config, extension, socket, typed
 from edge.settings import Address, Settings
+from edge.tls import mesh_client_tls
 
 JWKS_CLUSTER = "jwks"
+INTEGRATIONS_CLUSTER = "integrations"
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -66,7 +68,8 @@ def context_cluster(settings: Settings, context: str, service: str) -> Config:
         "lb_policy": "LEAST_REQUEST",
     }
     if settings.mesh:
-        cluster["transport_socket"] = client_tls(settings.mesh, settings.targets[context][0].host)
+        name = f"{context}.{settings.mesh_domain}" if settings.mesh_domain else settings.targets[context][0].host
+        cluster["transport_socket"] = mesh_client_tls(settings, name)
     return cluster
 
 
@@ -80,16 +83,41 @@ def plain_cluster(name: str, *addresses: Address, http2: bool = False) -> Config
     return cluster
 
 
-def overload(downstream_connections: int) -> Config:
-    """Refuses connections over the limit rather than running out of file descriptors."""
+def overload(downstream_connections: int, heap_bytes: int) -> Config:
+    """Refuses connections over the limit rather than running out of file descriptors, and gives way in steps as memory runs short."""
+    heap = "envoy.resource_monitors.fixed_heap"
     return {
+        "refresh_interval": "0.25s",
         "resource_monitors": [
+            extension(
+                heap,
+                "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+                max_heap_size_bytes=heap_bytes,
+            ),
             extension(
                 "envoy.resource_monitors.global_downstream_max_connections",
                 "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
                 max_active_downstream_connections=downstream_connections,
-            )
-        ]
+            ),
+        ],
+        # Idle connections go first, then the buffers of the greediest streams, then new requests.
+        "actions": [
+            {
+                "name": "envoy.overload_actions.reduce_timeouts",
+                "triggers": [{"name": heap, "scaled": {"scaling_threshold": 0.75, "saturation_threshold": 0.95}}],
+                "typed_config": typed(
+                    "envoy.config.overload.v3.ScaleTimersOverloadActionConfig",
+                    timer_scale_factors=[
+                        {"timer": timer, "min_scale": {"value": 10}}
+                        for timer in ("HTTP_DOWNSTREAM_CONNECTION_IDLE", "HTTP_DOWNSTREAM_STREAM_IDLE")
+                    ],
+                ),
+            },
+            *(
+                {"name": f"envoy.overload_actions.{action}", "triggers": [{"name": heap, "threshold": {"value": at}}]}
+                for action, at in (("shrink_heap", 0.8), ("stop_accepting_requests", 0.95), ("stop_accepting_connections", 0.98))
+            ),
+        ],
     }
 
 

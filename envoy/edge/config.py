@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edge.settings import Address, Settings, Tls
+from edge.settings import Address, Settings
 
 Config = dict[str, Any]
 
@@ -26,47 +26,11 @@ def header(name: str, value: str, action: str = "OVERWRITE_IF_EXISTS_OR_ADD") ->
     return {"header": {"key": name, "value": value}, "append_action": action}
 
 
-def server_tls(tls: Tls, *, mutual: bool) -> Config:
-    """TLS as a server; with `mutual` the client has to show a certificate of our authority."""
-    return extension(
-        "envoy.transport_sockets.tls",
-        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-        require_client_certificate=mutual,
-        common_tls_context=_common_tls(tls, mutual=mutual, protocols=["h2"] if mutual else ["h2", "http/1.1"]),
-    )
-
-
-def client_tls(tls: Tls, server_name: str) -> Config:
-    """Mutual TLS as a client that talks to `server_name` and to nobody else."""
-    common = _common_tls(tls, mutual=True, protocols=["h2"])
-    common["validation_context"]["match_typed_subject_alt_names"] = [{"san_type": "DNS", "matcher": {"exact": server_name}}]
-    return extension(
-        "envoy.transport_sockets.tls",
-        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        sni=server_name,
-        common_tls_context=common,
-    )
-
-
-def _common_tls(tls: Tls, *, mutual: bool, protocols: list[str]) -> Config:
-    common: Config = {
-        "alpn_protocols": protocols,
-        # As a client Envoy speaks at most 1.2 unless told.
-        "tls_params": {
-            "tls_minimum_protocol_version": "TLSv1_3" if mutual else "TLSv1_2",
-            "tls_maximum_protocol_version": "TLSv1_3",
-        },
-        "tls_certificates": [
-            {"certificate_chain": {"filename": tls.certificate}, "private_key": {"filename": tls.key}},
-        ],
-    }
-    if mutual:
-        common["validation_context"] = {"trusted_ca": {"filename": tls.authority}}
-    return common
-
-
 def access_log(extra: Config) -> list[Config]:
-    """A JSON line a request on standard output. It never holds a query, a body or a token."""
+    """A JSON line a request on standard output: what was asked for, by the name of its route, and what became of it.
+
+    It holds no path, query, body or token, and nobody's name or whole address: whoever needs the person follows the trace.
+    """
     return [
         extension(
             "envoy.access_loggers.stdout",
@@ -76,7 +40,7 @@ def access_log(extra: Config) -> list[Config]:
                     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
                     "event": "request",
                     "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
-                    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+                    "route": "%ROUTE_NAME%",
                     "status": "%RESPONSE_CODE%",
                     "grpc_status": "%GRPC_STATUS%",
                     "details": "%RESPONSE_CODE_DETAILS%",

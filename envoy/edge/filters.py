@@ -3,6 +3,7 @@
 from edge.clusters import JWKS_CLUSTER
 from edge.config import Config, extension, header, typed
 from edge.contract import Contract
+from edge.origins import SCRIPT
 from edge.settings import Limit, Limits, Settings
 
 HTTP = "envoy.extensions.filters.http"
@@ -22,15 +23,17 @@ _JWKS_SECONDS = 10
 _REMEMBERED_USERS = 50_000
 _REMEMBERED_TOKENS = 20_000
 _LARGEST_ANSWER = 16 << 20
+_NOT_FOR_GRPC = ".*[^0-9a-z_.:-].*"
 _STAFF = ("TEACHER", "AUTHOR", "ADMIN", "OPERATOR")
 
 
-def http_filters(contract: Contract, settings: Settings) -> list[Config]:
-    """The chain of the public listener, outermost first."""
+def http_filters(contract: Contract, settings: Settings, *, secure: bool) -> list[Config]:
+    """The chain of the public listener, outermost first. `secure`: by TLS, and to remain so."""
     return [
-        security_headers(secure=settings.tls is not None),
+        security_headers(secure=secure),
         readiness(tuple(settings.targets)),
         extension(CORS, f"{HTTP}.cors.v3.Cors"),
+        organizations_origins(settings),
         _compressor("brotli", "envoy.extensions.compression.brotli.compressor.v3.Brotli", quality=3),
         _compressor(
             "gzip",
@@ -39,6 +42,7 @@ def http_filters(contract: Contract, settings: Settings) -> list[Config]:
             memory_level=8,
         ),
         extension("envoy.filters.http.grpc_web", f"{HTTP}.grpc_web.v3.GrpcWeb"),
+        {"name": f"{LIMIT}.addresses", "typed_config": address_limit(settings.limits.address, "addresses")},
         token(),
         {"name": LIMIT, "typed_config": user_limits(settings.limits)},
         extension(BUFFER, f"{HTTP}.buffer.v3.Buffer", max_request_bytes=settings.max_body_bytes),
@@ -53,12 +57,17 @@ def router() -> Config:
 
 
 def security_headers(*, secure: bool) -> Config:
-    """On every answer, Envoy's own refusals included. A page may bring its own content security policy."""
+    """On every answer, Envoy's own refusals included. A page may bring its own content security policy.
+
+    Request headers whose names HTTP allows and gRPC does not are left behind: nobody reads them, and a service would break the call off."""
     always = {
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
+        # Others may read an answer that CORS gives them, and embed none.
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     }
     if secure:
         always["strict-transport-security"] = "max-age=31536000; includeSubDomains"
@@ -67,8 +76,9 @@ def security_headers(*, secure: bool) -> Config:
         "envoy.filters.http.header_mutation",
         f"{HTTP}.header_mutation.v3.HeaderMutation",
         mutations={
+            "request_mutations": [{"remove_on_match": {"key_matcher": {"safe_regex": {"regex": _NOT_FOR_GRPC}}}}],
             "response_mutations": [{"append": header(name, value)} for name, value in always.items()]
-            + [{"append": header(name, value, "ADD_IF_ABSENT")} for name, value in unless_set.items()]
+            + [{"append": header(name, value, "ADD_IF_ABSENT")} for name, value in unless_set.items()],
         },
     )
 
@@ -143,9 +153,14 @@ def user_limits(limits: Limits) -> Config:
     )
 
 
-def address_limit(limit: Limit) -> Config:
-    """A bucket for each address, for what needs no token and costs work: sign-in above all."""
-    return _limited("addresses", [_bucket(limit, {"remote_address": ""})], [[{"remote_address": {}}]])
+def address_limit(limit: Limit, name: str = "sign_in") -> Config:
+    """A bucket for each address: a wide one for everything, a narrow one for what needs no token and costs work, sign-in above all."""
+    return _limited(name, [_bucket(limit, {"remote_address": ""})], [[{"remote_address": {}}]])
+
+
+def organizations_origins(settings: Settings) -> Config:
+    """CORS for the pages of organizations, who choose their origins themselves."""
+    return extension("paideia.origins", f"{HTTP}.lua.v3.Lua", default_source_code={"filename": f"{settings.assets}/{SCRIPT}"})
 
 
 def known_fields(settings: Settings) -> Config:

@@ -5,14 +5,30 @@ from hashlib import sha256
 from pathlib import Path
 from re import findall
 
+from edge.clusters import INTEGRATIONS_CLUSTER
 from edge.config import Config, header, typed
 from edge.contract import Contract, Rpc
 from edge.filters import BUFFER, CORS, FIELDS, HTTP, JWT, LIMIT, address_limit, token_rule
+from edge.origins import ALLOW_HEADERS, ALLOW_METHODS, EXPOSE_HEADERS, MAX_AGE
 from edge.settings import Settings
 
 DOCS = Path(__file__).with_name("docs.html")
 CONTEXT_HEADER = "paideia-context"
 
+_WEB_PREFIXES = (
+    "/sign-in",
+    "/sign-out",
+    "/sign-up",
+    "/account",
+    "/accept-invitation",
+    "/verify-email",
+    "/reset-password",
+    "/oauth",
+)
+_WEB_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+
+# Contexts that take batches of events, or models.
+_LARGE = ("ingestion", "inference")
 _REST_SECONDS = 30
 _GRPC_SECONDS = 60
 _STREAM_IDLE_SECONDS = 300
@@ -36,6 +52,7 @@ def route_configuration(contract: Contract, settings: Settings) -> Config:
                     *(_grpc_route(rpc, settings) for rpc in rpcs),
                     *_health_routes(settings),
                     *_pages(settings),
+                    *_web_routes(settings),
                     _preflight(),
                 ],
             }
@@ -43,8 +60,8 @@ def route_configuration(contract: Contract, settings: Settings) -> Config:
     }
 
 
-def jwks_route(rpc: Rpc) -> Config:
-    """The one path that the proxy itself asks for."""
+def own_route(rpc: Rpc) -> Config:
+    """A path that the proxy itself asks for."""
     return {
         "match": {"path": rpc.rest.template},
         "route": {"cluster": rpc.context, "timeout": "3s", **_RETRY_READS},
@@ -53,7 +70,7 @@ def jwks_route(rpc: Rpc) -> Config:
 
 def _rest_route(rpc: Rpc, settings: Settings) -> Config:
     path: Config = {"safe_regex": {"regex": rpc.rest.regex}} if rpc.rest.variables else {"path": rpc.rest.template}
-    largest = settings.max_ingest_bytes if rpc.context == "ingestion" else settings.max_body_bytes
+    largest = settings.max_ingest_bytes if rpc.context in _LARGE else settings.max_body_bytes
     per_filter = _per_filter(rpc, settings)
     if rpc.rest.body:
         per_filter[FIELDS] = typed(f"{HTTP}.lua.v3.LuaPerRoute", filter_context={"message": rpc.request})
@@ -132,6 +149,7 @@ def _health_routes(settings: Settings) -> list[Config]:
             chosen = [{"name": CONTEXT_HEADER, "string_match": {"exact": context}}] if context else []
             routes.append(
                 {
+                    "name": path,
                     "match": {"path": path, "headers": [_GRPC_CONTENT, *chosen]},
                     "route": {"cluster": context or "identity", "timeout": "5s" if "Check" in path else "0s"},
                     "typed_per_filter_config": {JWT: token_rule(public=True), BUFFER: _UNBUFFERED},
@@ -146,11 +164,13 @@ def _pages(settings: Settings) -> list[Config]:
         _page("/openapi.json", settings, "openapi.json", "application/json"),
         _page("/docs", settings, "docs.html", "text/html; charset=utf-8", docs_policy(DOCS.read_text(encoding="utf-8"))),
         {
+            "name": "/healthz",
             "match": {"path": "/healthz"},
             "direct_response": {"status": 200, "body": {"inline_string": "ok\n"}},
             "typed_per_filter_config": {JWT: token_rule(public=True)},
         },
         {
+            "name": "/",
             "match": {"path": "/"},
             "direct_response": {"status": 302},
             "response_headers_to_add": [header("location", "/docs")],
@@ -159,11 +179,45 @@ def _pages(settings: Settings) -> list[Config]:
     ]
 
 
+def _web_routes(settings: Settings) -> list[Config]:
+    """Pages for people, and faces that speak HTTP of their own: SCIM, OAuth. They need no token of ours here; what does work is limited by
+    address as signing in is."""
+    if settings.integrations is None:
+        return []
+    limited = {LIMIT: address_limit(settings.limits.sign_in_address)}
+    posting = [{"name": ":method", "string_match": {"exact": "POST"}}]
+    routes = [
+        _web_route({"path_separated_prefix": "/scim"}, "/scim"),
+        _web_route({"path_separated_prefix": "/static"}, "/static"),
+    ]
+    for path in _WEB_PATHS:
+        routes.append(_web_route({"path": path}, path))
+    for prefix in _WEB_PREFIXES:
+        routes.append(_web_route({"path_separated_prefix": prefix, "headers": posting}, f"POST {prefix}", limited))
+        routes.append(_web_route({"path_separated_prefix": prefix}, prefix))
+    return routes
+
+
+def _web_route(match: Config, name: str, per_filter: Config | None = None) -> Config:
+    return {
+        "name": f"web:{name}",
+        "match": match,
+        "route": {
+            "cluster": INTEGRATIONS_CLUSTER,
+            "timeout": f"{_REST_SECONDS}s",
+            "idle_timeout": f"{_REST_SECONDS}s",
+            "max_stream_duration": {"max_stream_duration": f"{2 * _REST_SECONDS}s"},
+        },
+        "typed_per_filter_config": {JWT: token_rule(public=True), **(per_filter or {})},
+    }
+
+
 def _page(path: str, settings: Settings, file: str, content_type: str, policy: str = "") -> Config:
     headers = [header("content-type", content_type), header("cache-control", "no-cache")]
     if policy:
         headers.append(header("content-security-policy", policy))
     return {
+        "name": path,
         "match": {"path": path, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
         "direct_response": {"status": 200, "body": {"filename": f"{settings.assets}/{file}"}},
         "response_headers_to_add": headers,
@@ -186,6 +240,7 @@ def docs_policy(html: str) -> str:
 def _preflight() -> Config:
     """Gives preflights a route, so that CORS can answer them. One of a foreign origin goes on, and finds that there is nothing."""
     return {
+        "name": "preflight",
         "match": {
             "prefix": "/",
             "headers": [
@@ -203,10 +258,10 @@ def _cors(settings: Settings) -> Config:
     return typed(
         f"{HTTP}.cors.v3.CorsPolicy",
         allow_origin_string_match=[_origin(each) for each in settings.cors_origins],
-        allow_methods="GET, POST, PATCH, DELETE",
-        allow_headers="authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout, traceparent, x-request-id",
-        expose_headers="grpc-status, grpc-message, grpc-status-details-bin, retry-after, x-request-id",
-        max_age="7200",
+        allow_methods=ALLOW_METHODS,
+        allow_headers=ALLOW_HEADERS,
+        expose_headers=EXPOSE_HEADERS,
+        max_age=MAX_AGE,
     )
 
 

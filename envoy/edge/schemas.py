@@ -35,6 +35,7 @@ _WELL_KNOWN: dict[str, Json] = {
         "examples": ["title,description"],
     },
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
+    "google.protobuf.Value": {},
 }
 
 
@@ -97,6 +98,8 @@ class Schemas:
             schema = one
             if one.get("type") == "string" and (pattern := name_pattern(text)):
                 schema["pattern"] = pattern
+        if field.name == "request_id":
+            schema["format"] = "uuid"
         if text:
             # In 3.1 a description may stand beside $ref.
             schema["description"] = text

@@ -42,12 +42,13 @@ class Limit:
 
 @dataclass(frozen=True)
 class Limits:
-    """Requests per second. Staff import, replay and script; a learner's client does not."""
+    """Requests per second. Staff import, replay and script; a learner's client does not. A whole school may come from one address."""
 
     learner: Limit = Limit(50, 200)
     staff: Limit = Limit(2_000, 4_000)
     organization: Limit = Limit(5_000, 10_000)
     sign_in_address: Limit = Limit(10, 20)
+    address: Limit = Limit(5_000, 10_000)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ class Tls:
 
 @dataclass(frozen=True)
 class Settings:
-    """`assets` is where Envoy finds the generated files at run time; `context` is the one a sidecar stands beside."""
+    """`assets` is where Envoy finds the generated files at run time; `context` is the one a sidecar stands beside.
+
+    `integrations` is the process with the pages and the faces that are HTTP by nature; without it there are none.
+    A context's certificate is for `<context>.<mesh_domain>`, or without that for the host that `targets` names.
+    """
 
     profile: str = "local"
     listen: Address = Address("127.0.0.1", 8080)
@@ -74,11 +79,14 @@ class Settings:
     limits: Limits = Limits()
     max_body_bytes: int = 1 << 20
     max_ingest_bytes: int = 4 << 20
+    max_heap_bytes: int = 1 << 30
     trusted_hops: int = 0
     otlp: Address | None = None
     reflection: bool = False
     tls: Tls | None = None
     mesh: Tls | None = None
+    mesh_domain: str = ""
+    integrations: Address | None = None
     context: str = ""
     application: Address = Address("127.0.0.1", 7000)
     outbound: Address = Address("127.0.0.1", 7001)
@@ -99,7 +107,7 @@ def settings_from(values: Mapping[str, Any], base: Settings) -> Settings:
 
 
 def _value(name: str, value: Any, default: Any) -> Any:
-    if name in ("listen", "admin", "jwks_listen", "metrics_listen", "application", "outbound", "otlp"):
+    if name in ("listen", "admin", "jwks_listen", "metrics_listen", "application", "outbound", "otlp", "integrations"):
         return Address.parse(value, name)
     if name == "targets":
         return {

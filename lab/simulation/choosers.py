@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from domain.scheduler.decide import decide
+from domain.scheduler.decide import Asked, decide_together
 from domain.scheduler.model import DecisionRequest
 from domain.scheduler.policy import Policy
 from lab.simulation.chance import Floats, Integers, Luck, uniform
@@ -21,13 +21,13 @@ class Production:
 
     def choose(self, step: Step) -> tuple[Integers, Floats]:
         pool, policy = step.world.pool, replace(self.policy, recorded=1)  # nobody reads the records
-        items, propensities = np.empty(len(step.ids), np.intp), np.empty(len(step.ids))
+        asked = [
+            Asked(DecisionRequest(f"{step.seed}-{learner}-{step.number}", f"learner-{learner}", step.course, 1), state, now)
+            for learner, state, now in zip(step.ids.tolist(), step.states, step.now, strict=True)
+        ]
+        choices = [each.choices[0] for each in decide_together(pool, step.difficulties, policy, asked)]
         place = {item: n for n, item in enumerate(pool.items)}
-        for row, (learner, state, now) in enumerate(zip(step.ids.tolist(), step.states, step.now, strict=True)):
-            request = DecisionRequest(f"{step.seed}-{learner}-{step.number}", f"learner-{learner}", step.course, 1)
-            choice = decide(pool, step.difficulties, state, policy, request, now).choices[0]
-            items[row], propensities[row] = place[choice.item], choice.propensity
-        return items, propensities
+        return np.array([place[each.item] for each in choices], np.intp), np.array([each.propensity for each in choices])
 
 
 @dataclass(frozen=True, slots=True)

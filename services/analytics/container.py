@@ -8,16 +8,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.analytics.exports_postgres import PostgresDueExports
-from adapters.analytics.exports_s3 import S3ReportFiles, s3_client
+from adapters.analytics.exports_s3 import S3ReportFiles
 from adapters.analytics.iceberg import IcebergLake, IcebergTable, catalog_properties
 from adapters.analytics.lake_maintenance import Upkeep
 from adapters.analytics.lake_secrets import PostgresPseudonyms
 from adapters.analytics.lake_source import TopicFrom
 from adapters.analytics.lake_turn import turn_at_the_lake
+from adapters.analytics.personal_records import LearnersInAnalytics
 from adapters.analytics.postgres import PostgresAnalyticsUnit
 from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.personal_files import personal_files
+from adapters.shared.postgres_connections import REPORT_COMMAND_SECONDS, open_engine
 from adapters.shared.request_ledger import PostgresRequestLedger
 from adapters.shared.resources import Resources
+from adapters.shared.s3 import s3_client
 from domain.analytics.lake import ALL_TABLES, QUARANTINE, TABLES
 from domain.analytics.ports import ReportFiles
 from domain.analytics.use_cases.create_export import CreateExport
@@ -34,6 +38,9 @@ from services.analytics.export_writing import ExportWriting
 from services.analytics.lake_writer import LakeWriter
 from services.analytics.servicer import AnalyticsServicer, AnalyticsUseCases
 from services.shared.context import Context, Job
+from services.shared.privacy import ORDERS, PrivacyOrders
+
+_COUNTING_CONNECTIONS = 4
 
 
 class AnalyticsContainer(containers.DeclarativeContainer):
@@ -58,24 +65,43 @@ class AnalyticsContainer(containers.DeclarativeContainer):
         list_exports=providers.Factory(ListExports, new_unit=unit.provider),
     )
     servicer = providers.Factory(AnalyticsServicer, use_cases)
-    ledger = providers.Singleton(PostgresRequestLedger, engine)
-    log_facts = providers.Factory(LogFacts, providers.Factory(RecordFacts, new_unit=unit.provider))
+    ledger = providers.Singleton(PostgresRequestLedger, engine, publishes=False)
+    counting_engine = providers.Dependency(instance_of=AsyncEngine)
+    """For what is counted from the log: less patient than reports, so that a dead connection does not hold the log up for as long."""
+    counting = providers.Factory(PostgresAnalyticsUnit, counting_engine)
+    log_facts = providers.Factory(LogFacts, providers.Factory(RecordFacts, new_unit=counting.provider))
     write_export = providers.Factory(
         WriteExport, new_unit=unit.provider, new_snapshot=snapshot.provider, due=due, files=files, clock=clock
     )
 
 
 async def open_context(resources: Resources) -> Context:
-    engine = await resources.engine("analytics")
+    engine = await resources.engine("analytics", REPORT_COMMAND_SECONDS)
+    counting_engine = open_engine(engine.url, _COUNTING_CONNECTIONS)
     settings = resources.settings
     container = AnalyticsContainer(
         engine=providers.Object(engine),
+        counting_engine=providers.Object(counting_engine),
         frozen_engine=providers.Object(engine.execution_options(isolation_level="REPEATABLE READ")),
         clock=providers.Object(resources.clock),
         files=providers.Object(S3ReportFiles(s3_client(settings), settings.exports_bucket)),
     )
     facts = ConsumerRuntime(
         settings.kafka_bootstrap, "analytics-reports", TOPICS, container.log_facts(), resources.producer(), batch_size=1_000
+    )
+    pseudonyms = PostgresPseudonyms(counting_engine, settings.secret("lake_key").encode())
+    privacy = ConsumerRuntime(
+        resources.settings.kafka_bootstrap,
+        "analytics-privacy",
+        [ORDERS],
+        PrivacyOrders(
+            "analytics",
+            LearnersInAnalytics(await resources.pool("analytics"), pseudonyms),
+            personal_files(resources.settings),
+            resources.producer(),
+            resources.clock,
+        ),
+        resources.producer(),
     )
 
     async def ready() -> None:
@@ -86,16 +112,17 @@ async def open_context(resources: Resources) -> Context:
         name="analytics",
         add_to_server=lambda server: add_AnalyticsServiceServicer_to_server(container.servicer(), server),
         ready=ready,
-        jobs=(lake_job(resources, engine), facts.run, ExportWriting(container.write_export()).run),
+        jobs=(lake_job(resources, engine, counting_engine), facts.run, privacy.run, ExportWriting(container.write_export()).run),
         ledger=container.ledger(),
+        close=counting_engine.dispose,
     )
 
 
-def lake_job(resources: Resources, engine: AsyncEngine) -> Job:
-    """Returns the job that writes every table of the lake and keeps it tidy; one process at a time does it."""
+def lake_job(resources: Resources, engine: AsyncEngine, counting_engine: AsyncEngine) -> Job:
+    """Returns the job that writes every table of the lake and keeps it tidy; the process to which `engine` gives the turn does it."""
     settings = resources.settings
     lake = IcebergLake(catalog_properties(settings))
-    pseudonyms = PostgresPseudonyms(engine, settings.secret("lake_key").encode())
+    pseudonyms = PostgresPseudonyms(counting_engine, settings.secret("lake_key").encode())
     quarantine = IcebergTable(lake, QUARANTINE)
     writers = [
         LakeWriter(

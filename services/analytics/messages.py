@@ -8,7 +8,7 @@ from typing import Protocol
 from paideia.analytics.v1 import analytics_service_pb2 as pb
 
 from domain.analytics.exports import Export, ExportFormat
-from domain.analytics.model import ReportKind, ReportQuery
+from domain.analytics.model import MOST_LEARNERS, ReportKind, ReportQuery
 from domain.analytics.reports import Cell, Choice, CohortWeek, Day, Item, Learner, PolicyArm, Summary, Week
 from domain.shared.errors import InvalidInput
 from services.shared.names import id_in
@@ -39,6 +39,8 @@ class FilteredByLearners(Filtered, Protocol):
 
 def query_in(kind: ReportKind, request: FilteredByLearners) -> ReportQuery:
     """Returns what is asked, or raises InvalidInput naming the field."""
+    if len(request.learners) > MOST_LEARNERS:
+        raise InvalidInput.of("learners", f"must be at most {MOST_LEARNERS:,}")
     return _query(kind, request, tuple(dict.fromkeys(id_in(each, "learners", "learners") for each in request.learners)))
 
 

@@ -18,7 +18,7 @@ from domain.analytics.use_cases.run_report import RunReport
 from domain.shared.ids import canonical_uuid
 from domain.shared.page import Page, PageRequest
 from services.analytics import messages
-from services.shared.call import caller
+from services.shared.call import caller, learners_seen
 from services.shared.names import id_in
 from services.shared.paging import next_token, page_request
 
@@ -55,7 +55,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
     async def GetCourseOverview(self, request: pb.GetCourseOverviewRequest, context: Call) -> pb.CourseOverview:
         days = await self._page(Day, ReportKind.DAYS, request, context)
-        summaries = await self._rows(Summary, messages.query_in(ReportKind.SUMMARY, request), context, 1)
+        summaries = await self._rows(Summary, await self._query(ReportKind.SUMMARY, request, context), context, 1)
         return pb.CourseOverview(
             summary=messages.summary_message(summaries[0]),
             days=map(messages.day_message, days.elements),
@@ -88,7 +88,8 @@ class AnalyticsServicer(AnalyticsServiceServicer):
         page = await self._page(Item, ReportKind.ITEMS, request, context)
         choices: defaultdict[str, list[Choice]] = defaultdict(list)
         if page.elements:
-            query = replace(messages.query_in(ReportKind.CHOICES, request), items=tuple(each.item for each in page.elements))
+            narrowed = await self._query(ReportKind.CHOICES, request, context)
+            query = replace(narrowed, items=tuple(each.item for each in page.elements))
             for each in await self._all(Choice, query, context):
                 choices[each.item].append(each)
         return pb.ListItemStatisticsResponse(
@@ -109,15 +110,16 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
     async def CreateExport(self, request: pb.CreateExportRequest, context: Call) -> pb.Export:
         format = messages.format_in(request.format)
-        query = messages.query_in(messages.kind_in(request.kind), request)
+        query = messages.query_in(messages.kind_in(request.kind), request).narrowed(await learners_seen(context))
         return messages.export_message(await self._use.create_export(caller(context), query, format))
 
     async def GetExport(self, request: pb.GetExportRequest, context: Call) -> pb.Export:
         export_id = canonical_uuid(id_in(request.name, "exports"), "name")
-        return messages.export_message(*await self._use.get_export(caller(context), export_id))
+        return messages.export_message(*await self._use.get_export(caller(context), export_id, await learners_seen(context)))
 
     async def ListExports(self, request: pb.ListExportsRequest, context: Call) -> pb.ListExportsResponse:
-        page = await self._use.list_exports(caller(context), page_request(request.page_size, request.page_token))
+        wanted = page_request(request.page_size, request.page_token)
+        page = await self._use.list_exports(caller(context), wanted, own=await learners_seen(context) is not None)
         return pb.ListExportsResponse(exports=map(messages.export_message, page.elements), next_page_token=next_token(page))
 
     async def RebuildReports(self, request: pb.RebuildReportsRequest, context: Call) -> pb.RebuildReportsResponse:
@@ -128,7 +130,11 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
     async def _page(self, row: type[R], kind: ReportKind, request: PagedReport, context: Call) -> Page[R]:
         wanted = page_request(request.page_size, request.page_token)
-        return await self._run(row, messages.query_in(kind, request), wanted, context)
+        return await self._run(row, await self._query(kind, request, context), wanted, context)
+
+    async def _query(self, kind: ReportKind, request: messages.FilteredByLearners, context: Call) -> ReportQuery:
+        """What is asked, of the learners that may be shown."""
+        return messages.query_in(kind, request).narrowed(await learners_seen(context))
 
     async def _run(self, row: type[R], query: ReportQuery, wanted: PageRequest, context: Call) -> Page[R]:
         """A page of a report whose rows are of this type."""

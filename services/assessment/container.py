@@ -5,12 +5,14 @@ from dependency_injector import containers, providers
 from paideia.assessment.v1.assessment_service_pb2_grpc import add_AssessmentServiceServicer_to_server
 
 from adapters.assessment.grpc import GrpcAttemptListener, GrpcCatalogContent, item_from
+from adapters.assessment.personal_records import learners_in_assessment
 from adapters.assessment.postgres import PostgresHeldItems, PostgresHintUnit, PostgresResponses
 from adapters.assessment.published_items import CachedPublishedItems
 from adapters.assessment.re2 import Re2PatternMatcher
 from adapters.assessment.testing_postgres import PostgresSittingUnit
 from adapters.shared.consumer import ConsumerRuntime
 from adapters.shared.grpc import Channels
+from adapters.shared.personal_files import personal_files
 from adapters.shared.resources import Resources
 from domain.assessment.testing.plans import Plans
 from domain.assessment.use_cases.answer_test_item import AnswerTestItem
@@ -40,6 +42,7 @@ from services.assessment.consumers import PublicationConsumer
 from services.assessment.servicer import AssessmentServicer
 from services.assessment.testing_servicer import SittingUseCases
 from services.shared.context import Context
+from services.shared.privacy import ORDERS, PrivacyOrders
 
 
 class AssessmentContainer(containers.DeclarativeContainer):
@@ -109,6 +112,15 @@ async def open_context(resources: Resources) -> Context:
         container.publications(),
         resources.producer(),
     )
+    privacy = ConsumerRuntime(
+        resources.settings.kafka_bootstrap,
+        "assessment-privacy",
+        [ORDERS],
+        PrivacyOrders(
+            "assessment", learners_in_assessment(pool), personal_files(resources.settings), resources.producer(), resources.clock
+        ),
+        resources.producer(),
+    )
 
     async def ready() -> None:
         await pool.execute("SELECT 1")
@@ -117,6 +129,6 @@ async def open_context(resources: Resources) -> Context:
         name="assessment",
         add_to_server=lambda server: add_AssessmentServiceServicer_to_server(container.servicer(), server),
         ready=ready,
-        jobs=(consumer.run,),
+        jobs=(consumer.run, privacy.run),
         publishes=True,
     )

@@ -6,6 +6,7 @@ import sys
 
 import uvloop
 
+from adapters.shared.mesh import UnreadableCertificates
 from adapters.shared.resources import MissingSecret
 from services.host.host import CONTEXTS, Host
 from services.host.observability import log_as_json
@@ -31,7 +32,7 @@ def main() -> None:
         gc.set_threshold(50_000, 20, 20)
         try:
             runner.run(Host(settings, names).run())
-        except MissingSecret as error:
+        except (MissingSecret, UnreadableCertificates) as error:
             sys.exit(str(error))
 
 

@@ -5,6 +5,7 @@ import importlib
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 import grpc
@@ -16,6 +17,7 @@ from paideia.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from prometheus_client import start_http_server
 
 from adapters.shared.grpc import Channels
+from adapters.shared.mesh import MeshCertificates, workload_of
 from adapters.shared.outbox import OutboxRelay
 from adapters.shared.resources import Resources
 from domain.shared.clock import system_clock
@@ -24,6 +26,7 @@ from services.host.revocations import listening
 from services.host.settings import HostSettings
 from services.host.sights import hearing_changes, identity_sights
 from services.host.tracing import OtelTracer, tracer_of
+from services.shared.acts import BufferedActs, watches_of
 from services.shared.context import Context, Job
 from services.shared.keys import identity_keys
 from services.shared.pipeline import Pipeline
@@ -34,7 +37,7 @@ from services.shared.tokens import TokenVerifier
 
 log = structlog.get_logger()
 
-CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion", "analytics")
+CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion", "analytics", "audit", "inference")
 _CHECK_SECONDS = 2.0
 _LARGEST_REQUEST = 8 * 1024 * 1024
 
@@ -61,6 +64,7 @@ class Host:
         self._jobs: list[asyncio.Task[None]] = []
         self._revoked = RevokedSessions(system_clock)
         self._tracer = tracer_of("+".join(names), settings.otlp_endpoint)
+        self._mesh = MeshCertificates(settings.mesh_certificates) if settings.mesh_certificates else None
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then finishes what is in flight."""
@@ -69,6 +73,9 @@ class Host:
         host, _, port = self._settings.metrics_listen.rpartition(":")
         metrics, _ = start_http_server(int(port), host)
         resources = self._resources()
+        if self._mesh:
+            renewal = partial(self._mesh.watch, resources.channels.renew)
+            self._jobs.append(asyncio.create_task(_kept_alive(renewal, "host")))
         contexts = [await self._open(name, resources) for name in self._names]
         server = self._server(contexts, resources)
         await server.start()
@@ -92,7 +99,8 @@ class Host:
     def _resources(self) -> Resources:
         settings = self._settings.resources
         mesh_key = settings.secret("mesh_key").encode()
-        return Resources(settings, Channels(settings.targets, mesh_key, "+".join(self._names), system_clock))
+        # The same name as its certificate's: services refuse a token that another workload presents.
+        return Resources(settings, Channels(settings.targets, mesh_key, ".".join(self._names), system_clock, self._mesh))
 
     async def _open(self, name: str, resources: Resources) -> Context:
         """Opens a context as soon as what it needs at its start is there: services start in any order."""
@@ -109,6 +117,7 @@ class Host:
         services = {each.name: service_of(each.name) for each in contexts}
         mesh_key = self._settings.resources.secret("mesh_key").encode()
         get_jwks = resources.channels.stub(IdentityServiceStub, "identity").GetJwks
+        self._acts = BufferedActs(resources.producer().send, system_clock)
         self._sights = RememberedSights(identity_sights(resources.channels))
         pipeline = Pipeline(
             TokenVerifier(identity_keys(get_jwks), mesh_key, system_clock, revoked=self._revoked),
@@ -117,6 +126,9 @@ class Host:
             fingerprint_key=mesh_key,
             tracer=self._tracer,
             sights=self._sights,
+            workload_of=workload_of if self._mesh else None,
+            watches={method: watch for service in services.values() for method, watch in watches_of(service).items()},
+            acts=self._acts,
         )
         server = grpc.aio.server(
             options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", _LARGEST_REQUEST)],
@@ -130,8 +142,10 @@ class Host:
         reflection.enable_server_reflection(
             [*(each.full_name for each in services.values()), health.SERVICE_NAME, reflection.SERVICE_NAME], server
         )
-        if server.add_insecure_port(self._settings.listen) == 0:
-            raise OSError(f"cannot listen on {self._settings.listen}")
+        listen = self._settings.listen
+        port = server.add_secure_port(listen, self._mesh.server_credentials()) if self._mesh else server.add_insecure_port(listen)
+        if port == 0:
+            raise OSError(f"cannot listen on {listen}")
         return server
 
     def _start_jobs(self, contexts: Sequence[Context], resources: Resources) -> None:
@@ -139,6 +153,7 @@ class Host:
             resources.settings.kafka_bootstrap, self._revoked, system_clock, hearing_changes(self._sights)
         )
         self._jobs.append(asyncio.create_task(_kept_alive(hear_revocations, "host")))
+        self._jobs.append(asyncio.create_task(_kept_alive(self._acts.run, "host")))
         for context in contexts:
             jobs = list(context.jobs)
             if context.publishes:

@@ -164,6 +164,6 @@ def signed_in(context: Context) -> SignedIn:
 
 
 def device(context: Context) -> str:
-    """What the call comes from, coarsely."""
-    agents = [str(value) for key, value in context.invocation_metadata() or () if key == "user-agent"]
-    return device_of(agents[-1]) if agents else ""
+    """What the call comes from, coarsely. Our pages call for a browser, whose name they pass on."""
+    found = {key: str(value) for key, value in context.invocation_metadata() or ()}
+    return device_of(found.get("paideia-user-agent") or found.get("user-agent", ""))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from paideia.auth.v1 import rule_pb2 as auth
 from paideia.identity.v1 import identity_service_pb2 as pb
 
+from domain.identity.directory import DirectoryInformation
 from domain.identity.model import Organization, User, UserChanges, UserDraft
 from domain.identity.sessions import ACCESS_TOKEN_LIFE, SigningKey, TokenPair
 from domain.shared.caller import Role
@@ -32,6 +33,7 @@ def organization_message(organization: Organization) -> pb.Organization:
         sign_up_policy=f"SIGN_UP_POLICY_{settings.sign_up}",
         sign_up_domains=settings.sign_up_domains,
         teachers_see=f"TEACHERS_SEE_{settings.teachers_see}",
+        allowed_origins=settings.allowed_origins,
         etag=str(organization.revision),
     )
 
@@ -44,6 +46,7 @@ def user_message(user: User) -> pb.User:
         roles=role_numbers(user.roles),
         create_time=timestamp(user.created_at),
         deactivate_time=None if user.deactivated_at is None else timestamp(user.deactivated_at),
+        directory_withheld=user.directory is DirectoryInformation.WITHHELD,
     )
 
 

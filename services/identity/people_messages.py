@@ -49,6 +49,7 @@ def organization_changes(organization: identity_service_pb2.Organization, fields
         sign_up=_SIGN_UP[organization.sign_up_policy],
         sign_up_domains=tuple(organization.sign_up_domains),
         teachers_see=_TEACHERS_SEE[organization.teachers_see],
+        allowed_origins=tuple(organization.allowed_origins),
     )
     return OrganizationChanges(fields, organization.display_name, settings, _revision(organization.etag))
 
@@ -74,6 +75,7 @@ def profile_message(profile: Profile) -> people_pb2.Profile:
             dyslexia_font=chosen.dyslexia_font,
             extra_time=chosen.extra_time,
         ),
+        directory_withheld=profile.directory_withheld,
     )
 
 
@@ -95,7 +97,10 @@ def class_message(school_class: Class) -> people_pb2.Class:
 
 def member_message(member: Member) -> people_pb2.ClassMember:
     return people_pb2.ClassMember(
-        user=f"users/{member.user}", part=f"CLASS_PART_{member.part}", join_time=timestamp(member.since)
+        user=f"users/{member.user}",
+        part=f"CLASS_PART_{member.part}",
+        join_time=timestamp(member.since),
+        directory_withheld=member.directory_withheld,
     )
 
 

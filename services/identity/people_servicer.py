@@ -18,7 +18,9 @@ from services.shared.paging import next_token, page_request
 
 Call: TypeAlias = "ServicerContext[Any, Any]"
 
-_ORGANIZATION_FIELDS = frozenset({"display_name", "locale", "time_zone", "sign_up_policy", "sign_up_domains", "teachers_see"})
+_ORGANIZATION_FIELDS = frozenset(
+    {"display_name", "locale", "time_zone", "sign_up_policy", "sign_up_domains", "teachers_see", "allowed_origins"}
+)
 _PROFILE_FIELDS = frozenset({"display_name", "locale", "time_zone", "accessibility"})
 _CLASS_FIELDS = frozenset({"display_name"})
 

@@ -14,6 +14,7 @@ from domain.identity.use_cases.deactivate_user import DeactivateUser
 from domain.identity.use_cases.found_organization import FoundOrganization
 from domain.identity.use_cases.get_organization import GetOrganization
 from domain.identity.use_cases.get_user import GetUser
+from domain.identity.use_cases.list_origin_organizations import ListOriginOrganizations
 from domain.identity.use_cases.list_public_keys import ListPublicKeys
 from domain.identity.use_cases.list_users import ListUsers
 from domain.identity.use_cases.refresh_session import RefreshSession
@@ -25,6 +26,8 @@ from domain.shared.errors import FieldViolation, InvalidInput
 from services.identity.credentials_messages import challenge_message
 from services.identity.credentials_servicer import CredentialsRpcs, device, signed_in
 from services.identity.credentials_use_cases import CredentialUseCases
+from services.identity.federation_servicer import FederationRpcs
+from services.identity.federation_use_cases import FederationUseCases
 from services.identity.messages import (
     changes_from,
     draft_from,
@@ -36,6 +39,11 @@ from services.identity.messages import (
 )
 from services.identity.people_servicer import PeopleServicer
 from services.identity.people_use_cases import PeopleUseCases
+from services.identity.privacy_servicer import PrivacyRpcs
+from services.identity.privacy_use_cases import PrivacyUseCases
+from services.identity.programs_servicer import ProgramsRpcs
+from services.identity.programs_use_cases import ProgramUseCases
+from services.identity.provisioning_servicer import ProvisioningRpcs
 from services.shared.call import caller
 from services.shared.masks import fields_in
 from services.shared.names import id_in
@@ -46,7 +54,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 _CHANGEABLE = frozenset({"display_name", "email", "roles"})
 
 
-class IdentityServicer(CredentialsRpcs, PeopleServicer):
+class IdentityServicer(CredentialsRpcs, FederationRpcs, PeopleServicer, PrivacyRpcs, ProgramsRpcs, ProvisioningRpcs):
     def __init__(
         self,
         found_organization: FoundOrganization,
@@ -62,11 +70,19 @@ class IdentityServicer(CredentialsRpcs, PeopleServicer):
         refresh_session: RefreshSession,
         sign_out: SignOut,
         list_public_keys: ListPublicKeys,
+        list_origin_organizations: ListOriginOrganizations,
         credentials: CredentialUseCases,
         people: PeopleUseCases,
+        programs: ProgramUseCases,
+        federation: FederationUseCases,
+        privacy: PrivacyUseCases,
     ) -> None:
         super().__init__(credentials)
         self.people = people
+        self.programs = programs
+        self.federation = federation
+        self.privacy = privacy
+        self.relying_party = credentials.relying_party
         self._found_organization = found_organization
         self._get_organization = get_organization
         self._create_user = create_user
@@ -80,6 +96,7 @@ class IdentityServicer(CredentialsRpcs, PeopleServicer):
         self._refresh_session = refresh_session
         self._sign_out = sign_out
         self._list_public_keys = list_public_keys
+        self._list_origin_organizations = list_origin_organizations
 
     async def CreateOrganization(self, request: pb.CreateOrganizationRequest, context: Context) -> pb.Organization:
         organization = await self._found_organization(
@@ -143,6 +160,12 @@ class IdentityServicer(CredentialsRpcs, PeopleServicer):
     async def SignOut(self, request: pb.SignOutRequest, context: Context) -> pb.SignOutResponse:
         await self._sign_out(request.refresh_token)
         return pb.SignOutResponse()
+
+    async def ListOriginOrganizations(
+        self, request: pb.ListOriginOrganizationsRequest, context: Context
+    ) -> pb.ListOriginOrganizationsResponse:
+        found = await self._list_origin_organizations(request.origin)
+        return pb.ListOriginOrganizationsResponse(organizations=[f"organizations/{each}" for each in found])
 
     async def GetJwks(self, request: pb.GetJwksRequest, context: Context) -> pb.GetJwksResponse:
         return pb.GetJwksResponse(keys=map(jwk_message, await self._list_public_keys()))

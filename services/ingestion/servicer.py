@@ -17,7 +17,7 @@ from paideia.ingestion.v1.ingestion_service_pb2 import (
 
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from services.ingestion.messages import correction_message, refused_messages
-from services.shared.call import caller
+from services.shared.call import caller, learners_seen
 
 MOST_AHEAD = 16
 """Messages of one stream that wait for the log at a time."""
@@ -33,7 +33,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
     async def IngestEvents(
         self, request: IngestEventsRequest, context: grpc.aio.ServicerContext[IngestEventsRequest, IngestEventsResponse]
     ) -> IngestEventsResponse:
-        receipt = await self._ingest(caller(context), request.events, _client_time(request))
+        receipt = await self._ingest(caller(context), request.events, _client_time(request), await learners_seen(context))
         return IngestEventsResponse(
             accepted=receipt.accepted,
             refused=refused_messages(receipt.refused),
@@ -48,7 +48,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         who = caller(context)
 
         async def answer(request: StreamEventsRequest) -> StreamEventsResponse:
-            receipt = await self._ingest(who, request.events, _client_time(request))
+            receipt = await self._ingest(who, request.events, _client_time(request), await learners_seen(context))
             return StreamEventsResponse(
                 number=request.number,
                 accepted=receipt.accepted,

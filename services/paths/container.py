@@ -6,9 +6,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.paths.grpc import GrpcCourseGraphs, GrpcMasteries
+from adapters.paths.personal_records import learners_in_paths
 from adapters.paths.postgres import PostgresPathsUnit
 from adapters.shared.consumer import ConsumerRuntime
 from adapters.shared.grpc import Channels
+from adapters.shared.personal_files import personal_files
 from adapters.shared.request_ledger import PostgresRequestLedger
 from adapters.shared.resources import Resources
 from domain.paths.use_cases.apply_updates import ApplyUpdates
@@ -25,6 +27,7 @@ from domain.shared.clock import Clock
 from services.paths.consumers import CATALOG_CHANGES, PROGRESS_UPDATES, CatalogChanges, ProgressUpdates
 from services.paths.servicer import PathsServicer, PathsUseCases
 from services.shared.context import Context
+from services.shared.privacy import ORDERS, PrivacyOrders
 
 
 class PathsContainer(containers.DeclarativeContainer):
@@ -70,6 +73,19 @@ async def open_context(resources: Resources) -> Context:
     updates = ConsumerRuntime(bootstrap, "paths", [PROGRESS_UPDATES], container.progress_updates(), producer)
     # A group of its own: while the catalog is away, updates still come in.
     changes = ConsumerRuntime(bootstrap, "paths-publications", [CATALOG_CHANGES], container.catalog_changes(), producer)
+    privacy = ConsumerRuntime(
+        resources.settings.kafka_bootstrap,
+        "paths-privacy",
+        [ORDERS],
+        PrivacyOrders(
+            "paths",
+            learners_in_paths(await resources.pool("paths")),
+            personal_files(resources.settings),
+            resources.producer(),
+            resources.clock,
+        ),
+        resources.producer(),
+    )
 
     async def ready() -> None:
         async with engine.connect() as connection:
@@ -79,7 +95,7 @@ async def open_context(resources: Resources) -> Context:
         name="paths",
         add_to_server=lambda server: add_PathsServiceServicer_to_server(container.servicer(), server),
         ready=ready,
-        jobs=(updates.run, changes.run),
+        jobs=(updates.run, changes.run, privacy.run),
         ledger=container.ledger(),
         publishes=True,
     )

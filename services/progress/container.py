@@ -7,8 +7,10 @@ from dependency_injector import containers, providers
 from paideia.progress.v1.progress_service_pb2_grpc import add_ProgressServiceServicer_to_server
 
 from adapters.progress.kafka import progress_updated
+from adapters.progress.personal_records import learners_in_progress
 from adapters.progress.postgres import PostgresProgressUnit
 from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.personal_files import personal_files
 from adapters.shared.request_ledger import PostgresRequestLedger
 from adapters.shared.resources import Resources
 from domain.progress.use_cases.get_attempt import GetAttempt
@@ -26,6 +28,7 @@ from services.progress.consumers import TOPICS, CountAttempts
 from services.progress.group_commit import GroupCommit
 from services.progress.servicer import ProgressServicer, ProgressUseCases
 from services.shared.context import Context
+from services.shared.privacy import ORDERS, PrivacyOrders
 
 
 class ProgressContainer(containers.DeclarativeContainer):
@@ -62,6 +65,15 @@ async def open_context(resources: Resources) -> Context:
     consumer = ConsumerRuntime(
         resources.settings.kafka_bootstrap, "progress", TOPICS, container.count_attempts(), resources.producer()
     )
+    privacy = ConsumerRuntime(
+        resources.settings.kafka_bootstrap,
+        "progress-privacy",
+        [ORDERS],
+        PrivacyOrders(
+            "progress", learners_in_progress(pool), personal_files(resources.settings), resources.producer(), resources.clock
+        ),
+        resources.producer(),
+    )
 
     async def ready() -> None:
         await pool.fetchval("SELECT 1", timeout=2)
@@ -70,7 +82,7 @@ async def open_context(resources: Resources) -> Context:
         name="progress",
         add_to_server=lambda server: add_ProgressServiceServicer_to_server(container.servicer(), server),
         ready=ready,
-        jobs=(consumer.run,),
+        jobs=(consumer.run, privacy.run),
         # Its entry commits by itself, after the repair: a request that is repeated in between finds nothing to repair any more.
         ledger=PostgresRequestLedger(engine),
         publishes=True,

@@ -25,7 +25,7 @@ from domain.shared.trace import current_traceparent
 from services.progress import messages
 from services.progress.group_commit import Record
 from services.progress.recording import record_events
-from services.shared.call import caller
+from services.shared.call import caller, learners_seen
 from services.shared.names import id_in, ids_in
 from services.shared.paging import next_token, page_request
 from services.shared.times import when
@@ -117,7 +117,8 @@ class ProgressServicer(ProgressServiceServicer):
     ) -> pb.ListSkillMasteriesResponse:
         course = id_in(request.course, "courses", "course")
         wanted = page_request(request.page_size, request.page_token)
-        page = await self._use.list_skill_masteries(caller(context), course, wanted, _as_of(request))
+        seen = await learners_seen(context)
+        page = await self._use.list_skill_masteries(caller(context), course, wanted, _as_of(request), seen)
         return pb.ListSkillMasteriesResponse(
             masteries=[messages.skill_mastery_message(each) for each in page.elements], next_page_token=next_token(page)
         )

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from adapters.scheduler.grpc import GrpcPublications
 from adapters.scheduler.history_postgres import PostgresHistory
 from adapters.scheduler.kafka import decision_message
+from adapters.scheduler.personal_records import LearnersInScheduler
 from adapters.scheduler.policies_postgres import PostgresPolicyUnit
 from adapters.scheduler.postgres import PostgresDecisionLog, PostgresSchedulerUnit
 from adapters.scheduler.redis import RedisHotStates, RedisRecords
@@ -15,10 +16,12 @@ from adapters.scheduler.write_behind import WriteBehindDecisionLog
 from adapters.shared.asyncpg_unit import AsyncpgUnit
 from adapters.shared.consumer import ConsumerRuntime
 from adapters.shared.grpc import Channels
+from adapters.shared.personal_files import personal_files
 from adapters.shared.resources import Resources
 from domain.scheduler.follow_up import FollowUp
 from domain.scheduler.policy_book import HeldPolicies
 from domain.scheduler.pools import Pools
+from domain.scheduler.together import Together
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
 from domain.scheduler.use_cases.create_policy import CreatePolicy
 from domain.scheduler.use_cases.explain_decision import ExplainDecision
@@ -39,6 +42,7 @@ from services.scheduler.metrics import count_decision, note_failed_shadow
 from services.scheduler.policy_servicer import PolicyUseCases
 from services.scheduler.servicer import SchedulerServicer
 from services.shared.context import Context
+from services.shared.privacy import ORDERS, PrivacyOrders
 
 
 class SchedulerContainer(containers.DeclarativeContainer):
@@ -63,11 +67,20 @@ class SchedulerContainer(containers.DeclarativeContainer):
     follow_up = providers.Singleton(
         FollowUp, decisions=decisions, count=providers.Object(count_decision), failed=providers.Object(note_failed_shadow)
     )
+    together = providers.Singleton(Together)
     pools = providers.Singleton(Pools, new_unit=unit.provider, source=source, hot=hot, clock=clock, new_history=history.provider)
     servicer = providers.Factory(
         SchedulerServicer,
         next_items=providers.Factory(
-            NextItems, hot=hot, recall=recall, pools=pools, decisions=decisions, policies=book, follow_up=follow_up, clock=clock
+            NextItems,
+            hot=hot,
+            recall=recall,
+            pools=pools,
+            decisions=decisions,
+            policies=book,
+            together=together,
+            follow_up=follow_up,
+            clock=clock,
         ),
         observe=providers.Factory(Observe, hot=hot, recall=recall),
         get_decision=providers.Factory(GetDecision, decisions=decisions),
@@ -105,6 +118,19 @@ async def open_context(resources: Resources) -> Context:
     updates = ConsumerRuntime(bootstrap, "scheduler", [PROGRESS_UPDATES], container.progress_updates(), producer)
     # A group of its own: while the catalog is away, updates still come in.
     changes = ConsumerRuntime(bootstrap, "scheduler-publications", [CATALOG_CHANGES], container.catalog_changes(), producer)
+    privacy = ConsumerRuntime(
+        resources.settings.kafka_bootstrap,
+        "scheduler-privacy",
+        [ORDERS],
+        PrivacyOrders(
+            "scheduler",
+            LearnersInScheduler(pool, resources.redis()),
+            personal_files(resources.settings),
+            resources.producer(),
+            resources.clock,
+        ),
+        resources.producer(),
+    )
 
     async def ready() -> None:
         async with AsyncpgUnit(pool, "readiness") as unit:
@@ -114,7 +140,7 @@ async def open_context(resources: Resources) -> Context:
         name="scheduler",
         add_to_server=lambda server: add_SchedulerServiceServicer_to_server(servicer, server),
         ready=ready,
-        jobs=(updates.run, changes.run, decisions.run, container.follow_up().run),
+        jobs=(updates.run, changes.run, privacy.run, decisions.run, container.follow_up().run),
         publishes=True,
         close=decisions.flush,
     )

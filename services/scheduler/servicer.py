@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from grpc.aio import ServicerContext
 from paideia.scheduler.v1 import scheduler_service_pb2 as pb
 
-from domain.scheduler.model import Decision
+from domain.scheduler.model import Decision, DecisionNotFound
 from domain.scheduler.use_cases.explain_decision import ExplainDecision
 from domain.scheduler.use_cases.get_decision import GetDecision
 from domain.scheduler.use_cases.next_items import NextItems
@@ -17,7 +17,7 @@ from domain.scheduler.use_cases.replay_decision import ReplayDecision
 from domain.shared.errors import InvalidInput
 from services.scheduler import goal_messages, messages
 from services.scheduler.policy_servicer import PolicyServicer, PolicyUseCases
-from services.shared.call import caller
+from services.shared.call import caller, learners_seen
 
 Call: TypeAlias = "ServicerContext[Any, Any]"
 MOST_UPDATES = 1_000
@@ -48,18 +48,28 @@ class SchedulerServicer(PolicyServicer):
         return pb.ObserveResponse()
 
     async def GetDecision(self, request: pb.GetDecisionRequest, context: Call) -> pb.Decision:
-        return self.decision_message(await self.get_decision(caller(context), messages.decision_id_in(request.name)))
+        return self.decision_message(await self._shown(request.name, context))
 
     async def ExplainDecision(self, request: pb.ExplainDecisionRequest, context: Call) -> pb.Explanation:
         audience = messages.audience_in(request.audience)
         explanation = await self.explain_decision(caller(context), messages.decision_id_in(request.name), audience)
+        await self._shown(request.name, context)
         return messages.explanation_message(explanation)
 
     async def ReplayDecision(self, request: pb.ReplayDecisionRequest, context: Call) -> pb.ReplayDecisionResponse:
+        await self._shown(request.name, context)
         replay = await self.replay_decision(caller(context), messages.decision_id_in(request.name))
         return pb.ReplayDecisionResponse(
             replayed=self.decision_message(replay.decision), identical=replay.identical, difference=replay.difference
         )
+
+    async def _shown(self, name: str, context: Call) -> Decision:
+        """The decision, if it is about somebody whom the caller sees. Raises DecisionNotFound."""
+        who, decision_id = caller(context), messages.decision_id_in(name)
+        decision = await self.get_decision(who, decision_id)
+        if decision.learner != who.user and (seen := await learners_seen(context)) is not None and decision.learner not in seen:
+            raise DecisionNotFound(f"no decision {decision_id}")
+        return decision
 
     async def PlanGoal(self, request: pb.PlanGoalRequest, context: Call) -> pb.GoalPlan:
         return goal_messages.plan_message(await self.plan_goal(caller(context), goal_messages.plan_request(request)))

@@ -15,16 +15,31 @@ from typing import Any, Protocol
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
+from paideia.audit.v1.events_pb2 import ActRecorded
 from prometheus_client import Counter, Histogram
 
+from domain.shared.acts import ActInProgress, act_in_progress
 from domain.shared.caller import Caller, Role
-from domain.shared.errors import DomainError, InvalidInput, Unauthenticated
+from domain.shared.clock import system_clock
+from domain.shared.errors import DomainError, InvalidInput, LimitReached, Unauthenticated
 from domain.shared.ids import canonical_uuid
 from domain.shared.trace import current_traceparent, trace_id
-from services.shared.call import current_caller
+from services.shared.acts import (
+    PLATFORM,
+    REFUSED,
+    SUCCEEDED,
+    ActSink,
+    NobodyListens,
+    Watch,
+    actor_of,
+    claimed,
+    envelope_of,
+    network_of,
+)
+from services.shared.call import current_caller, current_sights
 from services.shared.errors import LONGEST_MESSAGE, code_of, trailers_of
 from services.shared.idempotency import RequestLedger, fingerprint_of
-from services.shared.rules import MissingRule, Rule
+from services.shared.rules import MissingRule, OutOfReach, Rule
 from services.shared.sights import EverybodyTeachesEverybody, Sights
 from services.shared.tracing import NoCollector, Tracer
 
@@ -40,6 +55,8 @@ call_seconds = Histogram(
 
 # A call with less time left than this cannot be answered in time: refusing it at once leaves the time to others.
 _LEAST_SECONDS = 0.005
+_NOT_ITS_TOKEN = Unauthenticated("the service token is not that of the workload whose certificate the call came with")
+_REFUSALS = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
 _NO_TOKEN = Unauthenticated("send an access token as 'Authorization: Bearer ...'; sign in at POST /v1/sessions:signIn")
 
 
@@ -66,9 +83,17 @@ class Pipeline:
         fingerprint_key: bytes = b"",
         tracer: Tracer = NoCollector(),  # noqa: B008  # it has no state
         sights: Sights = EverybodyTeachesEverybody(),  # noqa: B008  # nor has this
+        workload_of: Callable[[Any], str] | None = None,
+        watches: Mapping[str, Watch] | None = None,
+        acts: ActSink = NobodyListens(),  # noqa: B008  # nor has this
     ) -> None:
         """`rules` are by full method name; `ledgers` by full service name, for services that remember answers: bodies are compared by
-        a fingerprint under `fingerprint_key`. `sights` tell whose work a teacher or a guardian sees."""
+        a fingerprint under `fingerprint_key`. `sights` tell whose work a teacher or a guardian sees. Where processes speak mutual TLS,
+        `workload_of` names the workload that a call's certificate is for: a service token is good only from the one it names. `watches`, by full
+        method name, say what the audit log is told of; what no transaction carries goes to `acts`."""
+        self._watches = watches or {}
+        self._acts = acts
+        self._workload_of = workload_of
         self._sights = sights
         self._verifier = verifier
         self._rules = rules
@@ -84,7 +109,18 @@ class Pipeline:
         method = f"/{service}/{name}"
         if (rule := self._rules.get(method)) is None:
             raise MissingRule(f"{method} has no authorization rule")
-        call = _Call(method, rule, self._verifier, self._ledgers.get(service), self._fingerprint_key, self._tracer, self._sights)
+        call = _Call(
+            method,
+            rule,
+            self._verifier,
+            self._ledgers.get(service),
+            self._fingerprint_key,
+            self._tracer,
+            self._sights,
+            self._workload_of,
+            self._watches.get(method),
+            self._acts,
+        )
         deserialize = _tolerant(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
@@ -139,7 +175,14 @@ class _Call:
         fingerprint_key: bytes,
         tracer: Tracer,
         sights: Sights,
+        workload_of: Callable[[Any], str] | None,
+        watch: Watch | None,
+        acts: ActSink,
     ) -> None:
+        self._watch = watch
+        self._watched = watch is not None and (watch.changes or watch.personal)
+        self._acts = acts
+        self._workload_of = workload_of
         self._sights = sights
         self._method = method
         self._rule = rule
@@ -155,12 +198,17 @@ class _Call:
             async def act() -> bytes:
                 if (learner := self._check(request)) is not None:
                     await self._check_sight(learner)
+                if self._watched:
+                    self._begin(request, context)
                 if self._ledger is not None and (request_id := getattr(request, "request_id", None)) is not None:
-                    return await self._once(self._ledger, request_id, request, behave, context, serialize)
-                answer: bytes = serialize(await behave(request, context))
+                    answer: bytes = await self._once(self._ledger, request_id, request, behave, context, serialize)
+                else:
+                    answer = serialize(await behave(request, context))
+                if self._watched:
+                    self._end(request, context)
                 return answer
 
-            return await self._surrounded(context, act)  # type: ignore[no-any-return]
+            return await self._surrounded(context, act, request)  # type: ignore[no-any-return]
 
         return serve
 
@@ -176,7 +224,7 @@ class _Call:
                 async for answer in behave(checked(), context):
                     await context.write(answer)
 
-            await self._surrounded(context, act)
+            await self._surrounded(context, act, None)
 
         return serve
 
@@ -190,7 +238,44 @@ class _Call:
         caller = current_caller.get()
         self._rule.check_sight(caller, learner, await self._sights.of(caller.organization, caller.user))
 
-    async def _surrounded(self, context: Any, act: Callable[[], Awaitable[Any]]) -> Any:
+    def _begin(self, request: Message, context: Any) -> None:
+        """Has whoever commits a change record who makes it."""
+        if self._watch is not None and self._watch.changes and Role.SERVICE not in (caller := current_caller.get()).roles:
+            act = self._act(request, context, caller, SUCCEEDED)
+            act_in_progress.set(ActInProgress(envelope_of(act, caller.organization, system_clock())))
+
+    def _end(self, request: Message, context: Any) -> None:
+        """Notes what no transaction carried: who read others' data, and changes of contexts without an outbox."""
+        caller = current_caller.get()
+        if (progress := act_in_progress.get()) is not None and not progress.recorded:
+            self._acts.note(ActRecorded.FromString(progress.envelope.payload), caller.organization)
+        if self._watch is not None and self._watch.reads_of(caller):
+            self._acts.note(self._act(request, context, caller, SUCCEEDED, "READ"), caller.organization)
+
+    def _refused(self, error: DomainError, request: Message | None, context: Any, caller: Caller | None) -> None:
+        known = None if isinstance(request, _Malformed) else request
+        if caller is not None:
+            self._acts.note(self._act(known, context, caller, REFUSED, error.reason), caller.organization)
+        elif self._watch is not None:
+            # Nothing of what a stranger sends is written down but whom they claim to be.
+            organization, actor = claimed(known, self._fingerprint_key) if self._rule.public else (PLATFORM, "")
+            act = ActRecorded(act=self._watch.act, actor=actor, outcome=REFUSED, reason=error.reason, address=network_of(context))
+            self._acts.note(act, organization)
+
+    def _act(self, request: Message | None, context: Any, caller: Caller, outcome: str, reason: str = "") -> ActRecorded:
+        return ActRecorded(
+            act=self._watch.act if self._watch else self._method,
+            actor=actor_of(caller),
+            target=self._watch.target(request) if self._watch and request is not None else "",
+            outcome=outcome,
+            reason=reason,
+            address=network_of(context),
+        )
+
+    def _is_refusal(self, error: DomainError, code: grpc.StatusCode) -> bool:
+        return code in _REFUSALS or isinstance(error, OutOfReach) or (self._rule.public and isinstance(error, LimitReached))
+
+    async def _surrounded(self, context: Any, act: Callable[[], Awaitable[Any]], request: Message | None) -> Any:
         start = perf_counter()
         token = traceparent = ""
         for key, value in context.invocation_metadata():
@@ -211,11 +296,16 @@ class _Call:
                 if token[:7].lower() != "bearer ":
                     raise _NO_TOKEN
                 caller = await self._verifier.verify(token[7:])
+                if self._workload_of is not None and Role.SERVICE in caller.roles and self._workload_of(context) != caller.user:
+                    raise _NOT_ITS_TOKEN
                 self._rule.check_roles(caller)
                 current_caller.set(caller)
+                current_sights.set(self._sights)
             return await act()
         except DomainError as error:
             code = code_of(error)
+            if self._is_refusal(error, code):
+                self._refused(error, request, context, caller)
             await context.abort(code, error.message[:LONGEST_MESSAGE], trailers_of(error))
         except (asyncio.CancelledError, grpc.aio.AbortError):
             if code is grpc.StatusCode.OK:
@@ -250,6 +340,7 @@ class _Call:
             organization, self._method, canonical_uuid(request_id, "request_id"), fingerprint_of(request, self._fingerprint_key)
         ) as entry:
             if entry.answer is not None:
+                act_in_progress.set(None)  # it was done, and recorded, when it was asked for first
                 return entry.answer
             answer: bytes = serialize(await behave(request, context))
             await entry.remember(answer)

@@ -16,6 +16,17 @@ from services.shared.sights import EVERY_LEARNER, OneLearnerAtATime, Sight
 _BY_SIGHT = {Role.LEARNER, Role.TEACHER}
 
 
+class ScopeMissing(Forbidden):
+    reason = "SCOPE_MISSING"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"needs a token with the scope {scope}")
+
+
+class OutOfReach(NotFound):
+    """Somebody asked for the work of a learner that they do not see. They are told what they would be told if there were none."""
+
+
 class MissingRule(Exception):
     """A service has an rpc without an authorization rule; it must not be served."""
 
@@ -24,7 +35,7 @@ class MissingRule(Exception):
 class Rule:
     """Who may call one rpc. `own` reads the name that a mere learner must own, None when there is nothing to compare.
 
-    `reads`: it changes nothing, so that a guardian may call it for their ward.
+    `reads`: it changes nothing, so that a guardian may call it for their ward. `scope` is what a program's token needs besides.
     """
 
     public: bool
@@ -32,11 +43,14 @@ class Rule:
     own_field: str = ""
     own: Callable[[Message], str] | None = None
     reads: bool = False
+    scope: str = ""
 
     def check_roles(self, caller: Caller) -> None:
-        """Raises Forbidden unless the caller holds an allowed role."""
+        """Raises Forbidden unless the caller holds an allowed role, and, as a program, the scope."""
         if self.allow.isdisjoint(caller.roles):
             raise Forbidden(f"needs one of the roles {', '.join(sorted(self.allow))}")
+        if caller.scopes is not None and self.scope not in caller.scopes:
+            raise ScopeMissing(self.scope)
 
     def other_learner(self, caller: Caller, request: Message) -> str | None:
         """Returns the learner, not the caller, whose work the call is about and whom only the caller's sight can admit; else None.
@@ -53,7 +67,7 @@ class Rule:
         if learner == caller.user:
             return None
         if Role.TEACHER not in by and not self.reads:
-            raise NotFound(f"no such {self.own_field}")
+            raise OutOfReach(f"no such {self.own_field}")
         return learner
 
     def check_sight(self, caller: Caller, learner: str, sight: Sight) -> None:
@@ -64,7 +78,7 @@ class Rule:
             return
         if learner == EVERY_LEARNER and Role.TEACHER in caller.roles:
             raise OneLearnerAtATime
-        raise NotFound(f"no such {self.own_field}")
+        raise OutOfReach(f"no such {self.own_field}")
 
 
 def rule_of(method: MethodDescriptor) -> Rule:
@@ -76,12 +90,15 @@ def rule_of(method: MethodDescriptor) -> Rule:
     if names == {"PUBLIC"}:
         return Rule(public=True, allow=frozenset())
     path = rule.own.split(".") if rule.own else []
+    reads = bool(method.GetOptions().Extensions[annotations_pb2.http].get)
+    context = method.full_name.split(".")[1]  # paideia.<context>.v1
     return Rule(
         public=False,
         allow=frozenset(Role(each) for each in names),
         own_field=rule.own,
         own=(lambda request: reduce(getattr, path, request)) if path else None,  # type: ignore[arg-type,return-value]
-        reads=bool(method.GetOptions().Extensions[annotations_pb2.http].get),
+        reads=reads,
+        scope=rule.scope or f"{context}.{'read' if reads else 'write'}",
     )
 
 

@@ -3,7 +3,7 @@
 Two issuers, and the issuer alone decides how a token is verified, so that no header can talk a public key into being an
 HMAC secret:
 
-    paideia        people. ES256, signed by identity, verified with the public keys it lists.
+    paideia        people and programs. ES256, signed by identity, verified with the public keys it lists.
     paideia-mesh   contexts. HS256 with the key all contexts share, good for at most five minutes.
 """
 
@@ -210,7 +210,8 @@ def _person(claims: Mapping[str, Any]) -> Caller:
     roles = frozenset(Role(_text(role)) for role in claims["roles"])
     if not roles or not roles <= _PEOPLE_ROLES:
         raise InvalidToken
-    return Caller(_text(claims["org"]), _text(claims["sub"]), roles)
+    scopes = frozenset(_text(claims["scope"]).split()) if "client_id" in claims else None
+    return Caller(_text(claims["org"]), _text(claims["sub"]), roles, scopes)
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:

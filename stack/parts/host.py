@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from stack.home import CHECKOUT
 from stack.part import Command, Health, PlainPart
@@ -19,6 +20,8 @@ class Host(PlainPart):
     settings: Mapping[str, str] = field(repr=False)
     """The PAIDEIA_... variables that every host of the stack shares."""
     after: tuple[str, ...] = ()
+    certificates: Path | None = None
+    """The folder of the workload that asks it how it is; None when it speaks without TLS."""
     shares_port: bool = False
     """Whether other processes listen on the same port, so that its answer alone does not prove that this one is up."""
     grace_seconds: float = 20.0
@@ -43,7 +46,7 @@ class Host(PlainPart):
         return Command((sys.executable, "-m", "services.host", *self.contexts), environment)
 
     async def probe(self) -> Health:
-        health = await grpc_health(self.port)
+        health = await grpc_health(self.port, self.certificates, self.contexts[0])
         if self.shares_port and health is Health.READY:
             return await http_health(self.metrics_port, "/metrics", ready_status=200)
         return health

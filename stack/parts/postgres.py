@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import tempfile
@@ -19,7 +20,15 @@ from stack.parts.wheels import binary
 DATABASE = "paideia"
 SUPERUSER = "postgres"
 OWNER = "paideia_owner"
+ARCHIVE_MARK = "kept"
+"""Lies in the archive while finished segments of the write-ahead log are kept there; its text names that time."""
 _SOCKET_PATH_LIMIT = 100  # the kernel's is 107 bytes
+_MOST_SEGMENTS = 512  # of 16 MB: what a disk should hold when backups have stopped coming for it
+# Run by PostgreSQL's account, which may not be able to read our installation: so it is a line for the shell.
+_ARCHIVE = (
+    "test ! -f {mark} || if test $(ls {folder} | wc -l) -gt {most}; then rm -f {mark} {folder}/0*; else "
+    'cp "%p" {folder}/.%f && sync {folder}/.%f && mv {folder}/.%f {folder}/%f; fi'
+)
 
 _CONFIGURATION = {
     "listen_addresses": "127.0.0.1",
@@ -55,6 +64,8 @@ class Postgres(PlainPart):
     superuser_password: str
     owner_password: str
     durable: bool = True
+    archive: Path | None = None
+    """Where finished segments of the write-ahead log go while they are wanted: see stack/backup."""
     name: str = "postgres"
     stop_signal: signal.Signals = signal.SIGINT  # "fast": undo what is open, write a checkpoint, end
     grace_seconds: float = 30.0
@@ -94,6 +105,10 @@ class Postgres(PlainPart):
         if not self.directory.exists():
             await self._create_cluster()
         self._forget_dead_postmaster()
+        if self.archive is not None:
+            self.archive.mkdir(mode=0o700, exist_ok=True)
+            if os.geteuid() == 0:
+                own(self.archive, ensure_account())
 
     async def _create_cluster(self) -> None:
         """Makes the data directory, which gets its name last: one that a killed initdb left half made is never used."""
@@ -134,6 +149,8 @@ class Postgres(PlainPart):
         settings = _CONFIGURATION | {"port": str(self.port), "unix_socket_directories": self._socket_directory()}
         if not self.durable:
             settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        if self.archive is not None:
+            settings |= {"archive_mode": "on", "archive_command": _archive_command(self.archive)}
         argv = [str(program("postgres")), "-D", str(self.directory)]
         for setting, value in settings.items():
             argv += ["-c", f"{setting}={value}"]
@@ -173,6 +190,12 @@ class Postgres(PlainPart):
                 await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
         finally:
             await asyncio.wait_for(connection.close(), 5)
+
+
+def _archive_command(archive: Path) -> str:
+    """Returns what PostgreSQL runs for each finished segment, `%` in our own path doubled as it asks."""
+    folder, mark = (shlex.quote(str(each)).replace("%", "%%") for each in (archive, archive / ARCHIVE_MARK))
+    return _ARCHIVE.format(folder=folder, mark=mark, most=_MOST_SEGMENTS)
 
 
 def program(name: str) -> Path:

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import grpc
+
 from stack import control
 from stack.home import Home
+from stack.mesh_client import mesh_channel
 from stack.record import StackRecord, read_record
 from stack.settings import StackSettings
 
@@ -106,7 +109,7 @@ class Platform:
         answer = self.call("POST", "/v1/users", body, self.token())
         assert answer.status in (200, 409), answer
 
-    def paideia(self, *arguments: str | Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def paideia(self, *arguments: str | Path, timeout: float = 600, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Runs the command line as a user would."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PAIDEIA_")}
         environment["PAIDEIA_HOME"] = str(self.home.path)
@@ -114,10 +117,19 @@ class Platform:
             [sys.executable, "-m", "cli.main", *map(str, arguments)],
             env=environment,
             cwd=ROOT,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=timeout,
         )
+
+    def channel(self, context: str) -> grpc.Channel:
+        """A channel straight to a context, as the workload `stack`."""
+        certificates = self.record.mesh_certificates
+        opened: grpc.Channel = mesh_channel(
+            grpc, self.record.addresses[context], Path(certificates) if certificates else None, context
+        )
+        return opened
 
     def log_lines(self, part: str) -> Iterator[Json]:
         for line in self.home.log(part).read_text(errors="replace").splitlines():
@@ -151,7 +163,8 @@ def running_platform(home: Path) -> Iterator[Platform]:
     """Starts a whole stack on free ports with its data in `home`, and stops it."""
     place = Home(home)
     place.create()
-    StackSettings.read(place, environment={}, port_base=free_block()).write(place)
+    chosen = {"port_base": free_block(), "private_identity_providers": "on"}
+    StackSettings.read(place, environment={}, **chosen).write(place)
     try:
         control.up(place)
         yield Platform(place)

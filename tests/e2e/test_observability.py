@@ -3,7 +3,6 @@
 import urllib.request
 from uuid import uuid4
 
-import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -13,12 +12,12 @@ from tests.e2e.platform import Platform
 from tests.e2e.test_practice import wrong_or_right_answer
 
 pytestmark = pytest.mark.e2e
-CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion", "analytics")
+CONTEXTS = ("identity", "catalog", "assessment", "progress", "scheduler", "paths", "ingestion", "analytics", "audit", "inference")
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_health_answers_for_the_process_and_each_service(platform: Platform, context: str) -> None:
-    with grpc.insecure_channel(platform.record.addresses[context]) as channel:
+    with platform.channel(context) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         for service in ("", f"paideia.{context}.v1.{context.title()}Service"):
             answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
@@ -27,7 +26,7 @@ def test_health_answers_for_the_process_and_each_service(platform: Platform, con
 
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_reflection_lists_the_service(platform: Platform, context: str) -> None:
-    with grpc.insecure_channel(platform.record.addresses[context]) as channel:
+    with platform.channel(context) as channel:
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         answer = next(reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=5))
     names = [each["name"] for each in MessageToDict(answer)["listServicesResponse"]["service"]]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,6 +23,7 @@ from paideia.identity.v1 import identity_service_pb2_grpc as identity_grpc
 from paideia.ingestion.v1 import ingestion_service_pb2 as ingestion
 from paideia.ingestion.v1 import ingestion_service_pb2_grpc as ingestion_grpc
 
+from adapters.shared.mesh import MeshCertificates
 from domain.shared.clock import system_clock
 from domain.shared.errors import Conflict, InvalidInput, LimitReached, NotAllowedNow, NotFound, Unauthenticated
 from services.host.host import service_of
@@ -36,17 +38,25 @@ _MAXIMUM = 8 << 20
 
 
 class Signer:
-    """Signs access tokens as identity does; `rotate` begins to sign with a new key that the old ones stand beside."""
+    """Signs access tokens as identity does; `rotate` begins to sign with a new key that the old ones stand beside. Identity lists a key
+    first (`announce`) and signs with it later (`use_newest`)."""
 
     def __init__(self) -> None:
         self.keys: list[ECKey] = []
         self.rotate()
 
     def rotate(self) -> None:
+        self.announce()
+        self.use_newest()
+
+    def announce(self) -> None:
         self.keys.append(ECKey.generate_key("P-256", {"kid": uuid.uuid4().hex}))
 
+    def use_newest(self) -> None:
+        self._signing = self.keys[-1]
+
     def token(self, *roles: str, key: ECKey | None = None, algorithm: str = "ES256", **changes: Any) -> str:
-        key = key or self.keys[-1]
+        key = key or self._signing
         now = datetime.now(UTC)
         claims = {
             "iss": "paideia",
@@ -68,6 +78,7 @@ class Seen:
 
     metadata: list[dict[str, str]] = field(default_factory=list)
     remaining: list[float] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
 
     def note(self, context: Any) -> None:
         self.metadata.append({key: value for key, value in context.invocation_metadata() if isinstance(value, str)})
@@ -86,6 +97,13 @@ class Identity(identity_grpc.IdentityServiceServicer):
                 for key in keys
             ]
         )
+
+    async def ListOriginOrganizations(
+        self, request: identity.ListOriginOrganizationsRequest, context: Any
+    ) -> identity.ListOriginOrganizationsResponse:
+        self._seen.origins.append(request.origin)
+        found = {"https://learn.north.test": ["organizations/north"]}.get(request.origin, [])
+        return identity.ListOriginOrganizationsResponse(organizations=found)
 
     async def SignIn(self, request: identity.SignInRequest, context: Any) -> identity.TokenPair:
         self._seen.note(context)
@@ -153,13 +171,13 @@ class Upstream:
 
 
 @contextmanager
-def upstream(signer: Signer, address: str = "127.0.0.1:0") -> Iterator[Upstream]:
-    """Serves all three contexts on one port, from a thread with a loop of its own, until left."""
+def upstream(signer: Signer, address: str = "127.0.0.1:0", certificates: Path | None = None) -> Iterator[Upstream]:
+    """Serves all three contexts on one port, from a thread with a loop of its own, until left; by mutual TLS with certificates."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="upstream")
     thread.start()
     seen = Seen()
-    server, port = asyncio.run_coroutine_threadsafe(_start(signer, seen, address), loop).result(30)
+    server, port = asyncio.run_coroutine_threadsafe(_start(signer, seen, address, certificates), loop).result(30)
     try:
         yield Upstream(f"127.0.0.1:{port}", signer, seen)
     finally:
@@ -169,7 +187,7 @@ def upstream(signer: Signer, address: str = "127.0.0.1:0") -> Iterator[Upstream]
         loop.close()
 
 
-async def _start(signer: Signer, seen: Seen, address: str) -> tuple[grpc.aio.Server, int]:
+async def _start(signer: Signer, seen: Seen, address: str, certificates: Path | None) -> tuple[grpc.aio.Server, int]:
     async def keys() -> list[dict[str, str]]:
         return [key.as_dict(private=False) for key in signer.keys]
 
@@ -185,6 +203,9 @@ async def _start(signer: Signer, seen: Seen, address: str) -> tuple[grpc.aio.Ser
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection([*(each.full_name for each in services), reflection.SERVICE_NAME], server)
-    port = server.add_insecure_port(address)
+    if certificates:
+        port = server.add_secure_port(address, MeshCertificates(certificates).server_credentials())
+    else:
+        port = server.add_insecure_port(address)
     await server.start()
     return server, port

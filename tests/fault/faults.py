@@ -6,7 +6,7 @@ from functools import partial
 
 from tests.fault.backbone import Stores
 from tests.fault.network import Proxy, Weather
-from tests.fault.processes import Store, frozen
+from tests.fault.processes import Store, frozen, full_disk
 
 Fault = Callable[[Stores, float], Awaitable[None]]
 
@@ -28,6 +28,17 @@ async def _break(which: Callable[[Stores], Proxy], weather: Weather, stores: Sto
         await asyncio.sleep(seconds)
 
 
+async def _silence_and_reset(which: Callable[[Stores], Proxy], stores: Stores, seconds: float) -> None:
+    """As when a router forgets its connections and comes back: what was open is silent, then everything is reset."""
+    await _break(which, Weather.SILENT, stores, seconds)
+    await _break(which, Weather.RESET, stores, 1.0)
+
+
+async def _fill(which: Callable[[Stores], Store], stores: Stores, seconds: float) -> None:
+    with full_disk(which(stores).pid):
+        await asyncio.sleep(seconds)
+
+
 _STORES: Mapping[str, Callable[[Stores], Store]] = {
     "broker": lambda stores: stores.broker,
     "postgres": lambda stores: stores.postgres,
@@ -46,4 +57,6 @@ FAULTS: Mapping[str, Fault] = {
         for name, proxy in _NETWORKS.items()
         for weather in (Weather.SLOW, Weather.RESET, Weather.SILENT)
     },
+    "disk of objects full": partial(_fill, _STORES["objects"]),
+    **{f"network to {name} silent, then reset": partial(_silence_and_reset, proxy) for name, proxy in _NETWORKS.items()},
 }

@@ -1,11 +1,12 @@
 """Freezing and killing a store's processes."""
 
 import os
+import resource
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stack.launch import launch
@@ -45,6 +46,22 @@ def frozen(pid: int) -> Iterator[None]:
                 os.kill(each, signal.SIGCONT)
             except ProcessLookupError:
                 continue
+
+
+@contextmanager
+def full_disk(pid: int) -> Iterator[None]:
+    """Lets a process and its descendants write no byte to any file until the end of the block: each write fails, as on a full disk."""
+    limited: list[tuple[int, tuple[int, int]]] = []
+    try:
+        for each in family(pid):
+            before = resource.prlimit(each, resource.RLIMIT_FSIZE)
+            resource.prlimit(each, resource.RLIMIT_FSIZE, (0, before[1]))
+            limited.append((each, before))
+        yield
+    finally:
+        for each, before in limited:
+            with suppress(ProcessLookupError):
+                resource.prlimit(each, resource.RLIMIT_FSIZE, before)
 
 
 class Store:

@@ -2,8 +2,10 @@
 
     python -m tests.fault.soak [--minutes 15] [--seed 7] [--only NAME ...]
 
-For each fault: how often it struck, and the seconds until everything that had been acknowledged was counted and new events were acknowledged.
-At the end: what was acknowledged, what was counted, lost, counted twice, or published out of order. Exits with 1 unless the last three are 0.
+For each fault: how often it struck, and the seconds until everything that had been acknowledged was counted, published, reported and in the
+lake, and new events were acknowledged.
+At the end: what was acknowledged, what was counted, lost, counted twice, or published out of order, and the same for lake and reports.
+Exits with 1 unless nothing was lost, doubled or out of order.
 """
 
 import argparse
@@ -25,6 +27,9 @@ import structlog
 
 from tests.fault.backbone import Stores, running_backbone, start_stores
 from tests.fault.faults import FAULTS
+
+WRONG = ("lost", "double", "out_of_order", "lake_lost", "lake_double", "reports_lost", "reports_double")
+"""What must be 0 at the end."""
 
 
 async def soak(stores: Stores, names: Sequence[str], until: float, seed: int, longest: float = 8.0) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def main() -> None:
         stores = start_stores(stack, folder)
         report = asyncio.run(soak(stores, options.only, time.monotonic() + options.minutes * 60, options.seed))
     print(json.dumps({"minutes": options.minutes, "seed": options.seed, **report}, indent=2))
-    if report["lost"] or report["double"] or report["out_of_order"]:
+    if any(report[each] for each in WRONG):
         sys.exit(1)
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from uuid import uuid4
@@ -15,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.platform import ROOT, Platform, running_platform
+from tests.fault.processes import frozen
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
@@ -34,13 +36,20 @@ def ready(platform: Platform) -> bool:
     return platform.record.state == "ready"
 
 
-@pytest.mark.parametrize("via", ["rest", "events"])
-def test_a_replay_survives_the_killing_of_every_process(platform: Platform, data: Path, tmp_path: Path, via: str) -> None:
-    file = tmp_path / f"killed-{via}.csv"
-    file.write_text((data / "fraction.csv").read_text())
+def kill(platform: Platform, name: str) -> None:
+    """Ends a process without warning, and waits until the platform has healed."""
+    part = platform.record.parts[name]
+    assert part.pid is not None
+    os.kill(part.pid, signal.SIGKILL)
+    platform.wait(lambda: platform.record.parts[name].restarts > part.restarts, 60, f"the restart of {name}")
+    platform.wait(lambda: ready(platform), 120, f"healing after {name}")
+
+
+@contextmanager
+def replaying(platform: Platform, file: Path, via: str) -> Iterator[None]:
+    """Replays the answers of a file during the block, a few at a time; then every one of them must be counted, and once."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PAIDEIA_")}
     environment["PAIDEIA_HOME"] = str(platform.home.path)
-    # A few answers at a time, and again and again, so that there is load whenever something dies.
     replay = subprocess.Popen(
         [sys.executable, "-m", "cli.main", "replay", str(file), "--via", via, "--concurrency", "4", "--json"],
         env=environment,
@@ -49,24 +58,47 @@ def test_a_replay_survives_the_killing_of_every_process(platform: Platform, data
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(3)
-    killed = []
-    for name in killable(platform):
-        part = platform.record.parts[name]
-        before = part.restarts
-        assert part.pid is not None
-        os.kill(part.pid, signal.SIGKILL)
-        killed.append(name)
-        platform.wait(
-            lambda name=name, before=before: platform.record.parts[name].restarts > before, 60, f"the restart of {name}"
-        )
-        platform.wait(lambda: ready(platform), 120, f"healing after {name}")
-    output, errors = replay.communicate(timeout=600)
+    try:
+        time.sleep(2)
+        yield
+        output, errors = replay.communicate(timeout=300)
+    finally:
+        replay.kill()
     assert output, errors
     report = json.loads(output)
     assert replay.returncode == 0, (report, errors)
-    assert (report["acknowledged"], report["counted"], report["lost"], report["duplicated"]) == (10_720, 10_720, 0, 0)
-    assert len(killed) >= 8
+    answers = len(file.read_text().splitlines()) - 1
+    assert (report["acknowledged"], report["counted"], report["lost"], report["duplicated"]) == (answers, answers, 0, 0)
+
+
+def answers_in(folder: Path, data: Path, name: str, most: int | None = None) -> Path:
+    """The first answers of the fraction data, under a name of their own: it makes their ids."""
+    file = folder / f"{name}.csv"
+    lines = (data / "fraction.csv").read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[: most and most + 1]))
+    return file
+
+
+def test_answers_through_both_doors_survive_the_killing_of_every_process(platform: Platform, data: Path, tmp_path: Path) -> None:
+    doomed = killable(platform)
+    assert len(doomed) >= 8
+    with (
+        replaying(platform, answers_in(tmp_path, data, "killed-rest", 5_000), "rest"),
+        replaying(platform, answers_in(tmp_path, data, "killed-events"), "events"),
+    ):
+        for name in doomed:
+            kill(platform, name)
+
+
+def test_answers_survive_the_freezing_of_every_store_the_cache_included(platform: Platform, data: Path, tmp_path: Path) -> None:
+    stores = ("valkey", "postgres", "objects", "broker")
+    with replaying(platform, answers_in(tmp_path, data, "frozen", 2_000), "rest"):
+        for name in (*stores, *(each for each in killable(platform) if each.startswith("progress"))):
+            pid = platform.record.parts[name].pid
+            assert pid is not None
+            with frozen(pid):
+                time.sleep(2)
+    platform.wait(lambda: ready(platform), 60, "healing after the last")
 
 
 def test_every_decision_that_was_told_can_be_explained_whatever_dies(platform: Platform) -> None:
@@ -97,14 +129,7 @@ def test_every_decision_that_was_told_can_be_explained_whatever_dies(platform: P
         assert len(doomed) >= 3
         for name in doomed:
             time.sleep(1)
-            part = platform.record.parts[name]
-            before = part.restarts
-            assert part.pid is not None
-            os.kill(part.pid, signal.SIGKILL)
-            platform.wait(
-                lambda name=name, before=before: platform.record.parts[name].restarts > before, 60, f"the restart of {name}"
-            )
-            platform.wait(lambda: ready(platform), 120, f"healing after {name}")
+            kill(platform, name)
     finally:
         stop.set()
         for each in asking:

@@ -11,6 +11,7 @@ from domain.shared.caller import Caller, Role
 from domain.shared.clock import system_clock
 from domain.shared.errors import Unauthenticated
 from services.host.host import CONTEXTS, service_of
+from services.shared.acts import ActSink, NobodyListens, watches_of
 from services.shared.idempotency import RequestLedger
 from services.shared.pipeline import Pipeline, Verifier
 from services.shared.rules import rules_of
@@ -62,9 +63,10 @@ async def serving(
     tracer: Tracer | None = None,
     verifier: Verifier | None = None,
     sights: Sights | None = None,
+    acts: ActSink | None = None,
 ) -> AsyncIterator[Calls]:
     """Serves on a free loopback port with the pipeline of the host; `ledger` is for the contexts that have one, `verifier` for tests
-    whose tokens are real, `sights` for those where a teacher does not see every learner."""
+    whose tokens are real, `sights` for those where a teacher does not see every learner, `acts` for those about the audit log."""
     services = [service_of(each) for each in CONTEXTS]
     pipeline = Pipeline(
         verifier or PlainTokens(),
@@ -72,6 +74,8 @@ async def serving(
         {service.full_name: ledger for service in services} if ledger else {},
         tracer=tracer or NoCollector(),
         sights=sights or EverybodyTeachesEverybody(),
+        watches={method: watch for service in services for method, watch in watches_of(service).items()},
+        acts=acts or NobodyListens(),
     )
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
     add_to_server(pipeline.around(server))

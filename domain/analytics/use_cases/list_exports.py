@@ -8,10 +8,10 @@ from domain.shared.page import Page, PageRequest
 
 @dataclass(frozen=True, slots=True)
 class ListExports:
-    """The organization's exports, newest first."""
+    """The organization's exports, or those that the caller asked for, newest first."""
 
     new_unit: NewAnalyticsUnit
 
-    async def __call__(self, caller: Caller, request: PageRequest) -> Page[Export]:
+    async def __call__(self, caller: Caller, request: PageRequest, own: bool = False) -> Page[Export]:
         async with self.new_unit(caller.organization) as unit:
-            return await unit.exports.page(request)
+            return await unit.exports.page(request, caller.user if own else None)

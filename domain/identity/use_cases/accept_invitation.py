@@ -5,13 +5,12 @@ from domain.identity.classes import Member, Part
 from domain.identity.events import UserCreated
 from domain.identity.invitations import Invitation, InvitationRefused
 from domain.identity.links import LinkRefused, LinkToken
-from domain.identity.model import User, UserAlreadyExists, checked_name
+from domain.identity.model import User, UserAlreadyExists, checked_name, checked_user_id
 from domain.identity.ports import IdentityUnit, NewUnit, PasswordHasher
 from domain.identity.use_cases.hash_new_password import hash_new_password
 from domain.identity.use_cases.teaching import tell_of_sight
 from domain.shared.caller import Role
 from domain.shared.clock import Clock
-from domain.shared.ids import chosen_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class AcceptInvitation:
             token = LinkToken.parse(link)
         except LinkRefused:
             raise InvitationRefused from None
-        chosen_id(user_id, "user_id")
+        checked_user_id(user_id, "user_id")
         name = checked_name(display_name, "display_name", required=False)
         now = self.clock()
         async with self.new_unit(token.organization) as unit:  # before the slow hash; the second look decides a race

@@ -24,6 +24,6 @@ class CompleteSignIn:
         key = await self.current_signing_key()
 
         async def start(unit: IdentityUnit, challenge: Challenge, user: User, methods: frozenset[Method]) -> TokenPair:
-            return await self.start_session(unit, key, token.organization, user, methods, device)
+            return await self.start_session(unit, key, token.organization, user, methods, device, session_id=challenge.session)
 
         return await self.answer(token, _KINDS, proof, start)

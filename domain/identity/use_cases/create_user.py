@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from domain.identity.events import UserCreated
 from domain.identity.model import User, UserAlreadyExists, UserDraft, check_operator_change
 from domain.identity.ports import NewUnit, PasswordHasher
+from domain.identity.use_cases.directory_rights import shown_user
 from domain.identity.use_cases.hash_new_password import hash_new_password
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
@@ -30,5 +31,6 @@ class CreateUser:
             if password_hash is not None:
                 await unit.accounts.set_password(user.id, password_hash, now)
             await unit.events.add([UserCreated(user.id, now)])
+            shown = await shown_user(unit, caller, user)
             await unit.commit()
-        return user
+        return shown

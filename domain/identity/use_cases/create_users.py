@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from domain.identity.events import UserCreated
 from domain.identity.model import User, UserAlreadyExists, UserDraft, check_operator_change, users_from
 from domain.identity.ports import NewUnit
+from domain.identity.use_cases.directory_rights import shown_users
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
 from domain.shared.errors import InvalidInput
@@ -31,5 +32,6 @@ class CreateUsers:
                 raise UserAlreadyExists(f"there is a user {taken[0]} already ({len(taken)} of the batch are taken)")
             standing = {user.id: user for user in await unit.users.find(taken)} if taken else {}
             await unit.events.add([UserCreated(user.id, now) for user in users if user.id in added])
+            shown = await shown_users(unit, caller, (standing.get(user.id, user) for user in users))
             await unit.commit()
-        return tuple(standing.get(user.id, user) for user in users)
+        return shown

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+from domain.identity.events import SigningKeyMade
 from domain.identity.ports import NewPlatformUnit, TokenSigner
 from domain.identity.sessions import SigningKey, signing_key_at
 from domain.shared.clock import Clock
@@ -23,5 +24,6 @@ class CurrentSigningKey:
             if key is None:
                 key = self.signer.new_key(not_before=now)
                 await unit.signing_keys.save(key)
+                await unit.events.add([SigningKeyMade(key.kid, now, key.not_before)])
                 await unit.commit()
         return key

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from domain.identity.events import UserDeactivated, revocations
 from domain.identity.model import User, check_administrator_remains, check_operator_change
 from domain.identity.ports import NewUnit
+from domain.identity.use_cases.directory_rights import shown_user
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
 
@@ -25,5 +26,6 @@ class DeactivateUser:
             await unit.users.save(after)
             ended = await unit.sessions.end_all(user_id)
             await unit.events.add([UserDeactivated(user_id, now), *revocations(user_id, ended, now)])
+            shown = await shown_user(unit, caller, after)
             await unit.commit()
-        return after
+        return shown

@@ -1,7 +1,8 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.identity.classes import Member
 from domain.identity.ports import NewUnit
+from domain.identity.use_cases.directory_rights import withheld_among
 from domain.identity.use_cases.teaching import check_class_is_shown
 from domain.shared.caller import Caller
 from domain.shared.page import Page, PageRequest
@@ -15,4 +16,6 @@ class ListClassMembers:
         async with self.new_unit(caller.organization) as unit:
             await check_class_is_shown(unit, caller, class_id)
             await unit.classes.get(class_id)
-            return await unit.classes.members(class_id, request)
+            page = await unit.classes.members(class_id, request)
+            withheld = await withheld_among(unit, [each.user for each in page.elements])
+        return replace(page, elements=tuple(replace(each, directory_withheld=each.user in withheld) for each in page.elements))

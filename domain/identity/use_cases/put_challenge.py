@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 from domain.identity.challenges import CHALLENGE_LIFE, Challenge, ChallengeToken, Kind, PutChallenge, Way
+from domain.identity.events import Notice, SecurityNoticed
 from domain.identity.passkeys import Passkey
 from domain.identity.ports import IdentityUnit, NewSecret
 from domain.identity.step_up import Method
@@ -31,5 +32,7 @@ class PutNewChallenge:
         now = self.clock()
         challenge = Challenge(self.new_id(), kind, user, now + CHALLENGE_LIFE, session, methods)
         token = ChallengeToken(organization, challenge.id, self.new_secret())
+        if kind is Kind.SIGN_IN and user is not None:
+            await unit.events.add([SecurityNoticed(user, now, Notice.SIGN_IN_CHALLENGED)])
         await unit.challenges.put(challenge, token.digest, now)
         return PutChallenge(token, ways, challenge.expires_at, tuple(each.credential_id for each in passkeys))

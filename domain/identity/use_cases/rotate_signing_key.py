@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+from domain.identity.events import SigningKeyMade
 from domain.identity.ports import NewPlatformUnit, TokenSigner
 from domain.identity.sessions import KEY_LIFE, KEY_NOTICE, SigningKey
 from domain.shared.clock import Clock
@@ -30,5 +31,6 @@ class RotateSigningKey:
                 await unit.signing_keys.save(key.superseded_by(fresh))
             await unit.signing_keys.save(fresh)
             await unit.signing_keys.forget_retired(now)
+            await unit.events.add([SigningKeyMade(fresh.kid, now, fresh.not_before)])
             await unit.commit()
         return fresh

@@ -34,6 +34,7 @@ class OrganizationChanges:
             sign_up=given.sign_up if "sign_up_policy" in self.fields else settings.sign_up,
             sign_up_domains=given.sign_up_domains if "sign_up_domains" in self.fields else settings.sign_up_domains,
             teachers_see=given.teachers_see if "teachers_see" in self.fields else settings.teachers_see,
+            allowed_origins=given.allowed_origins if "allowed_origins" in self.fields else settings.allowed_origins,
         )
         return replace(organization, display_name=name, settings=settings.checked(), revision=organization.revision + 1)
 

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 from domain.identity.people import Profile, ProfileChanges
 from domain.identity.ports import NewUnit
+from domain.identity.use_cases.directory_rights import shown_profile
 from domain.shared.caller import Caller
 
 
@@ -15,5 +16,6 @@ class UpdateProfile:
         async with self.new_unit(caller.organization) as unit:
             profile = changes.applied_to(await unit.profiles.get(caller.user))
             await unit.profiles.save(profile)
+            shown = await shown_profile(unit, caller, profile)
             await unit.commit()
-        return profile
+        return shown

@@ -16,7 +16,8 @@ from domain.shared.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class IngestEvents(Generic[Event]):
-    """Judges each event by itself and acknowledges the fit ones when the log has them. Learners may send their own events only.
+    """Judges each event by itself and acknowledges the fit ones when the log has them. Learners may send their
+    own events only, teachers those of the learners whom they see.
 
     Raises InvalidInput for a batch that is empty or too large, Unavailable when the log is away: nothing is acknowledged then.
     """
@@ -24,15 +25,21 @@ class IngestEvents(Generic[Event]):
     log: EventLog[Event]
     clock: Clock
 
-    async def __call__(self, caller: Caller, events: Sequence[Event], client_time: Span | None = None) -> Receipt:
-        """`client_time` is what the client's clock showed when it sent them, if it tells."""
+    async def __call__(
+        self, caller: Caller, events: Sequence[Event], client_time: Span | None = None, seen: frozenset[str] | None = None
+    ) -> Receipt:
+        """`client_time` is what the client's clock showed when it sent them, if it tells; `seen` are the learners whom a caller who
+        may see others sees, None for all."""
         if not 1 <= len(events) <= MOST_EVENTS:
             raise InvalidInput.of("events", f"must be 1 to {MOST_EVENTS:,} events, not {len(events):,}")
         now = self.clock()
         moved = correction(client_time, now) if client_time is not None else timedelta()
         if moved:
             correct(events, moved)
-        judged = judge(events, now, None if caller.may_see_others() else f"learners/{caller.user}")
+        only = None
+        if seen is not None or not caller.may_see_others():
+            only = {f"learners/{each}" for each in {*(seen or ()), caller.user}}
+        judged = judge(events, now, only)
         if judged.fit:
             await self.log.append(caller.organization, judged.fit)
         return Receipt(len(judged.fit) + judged.repeated, judged.refused, moved)

@@ -18,7 +18,15 @@ class ListSkillMasteries:
     models: ModelVersions
     clock: Clock
 
-    async def __call__(self, caller: Caller, course: str, request: PageRequest, as_of: datetime | None = None) -> Page[Standing]:
+    async def __call__(
+        self,
+        caller: Caller,
+        course: str,
+        request: PageRequest,
+        as_of: datetime | None = None,
+        learners: frozenset[str] | None = None,
+    ) -> Page[Standing]:
+        """Of `learners` only, or, when that is None, of all."""
         async with self.new_unit(caller.organization) as unit:
-            page = await unit.records.masteries(course, request)
+            page = await unit.records.masteries(course, request, learners)
         return Page(tuple(standings(self.models.live, page.elements, as_of or self.clock())), page.next)

@@ -1,11 +1,12 @@
 from dataclasses import dataclass, replace
 
-from domain.scheduler.decide import decide
+from domain.scheduler.decide import Asked, decide
 from domain.scheduler.follow_up import FollowUp
 from domain.scheduler.model import Decision, DecisionRequest, RequestIdReused
 from domain.scheduler.policy import Policy
 from domain.scheduler.pools import Pools
 from domain.scheduler.ports import DecisionLog, HotStates, HotView, PolicyBook
+from domain.scheduler.together import Case, Together
 from domain.scheduler.use_cases.recall import Recall
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
@@ -21,6 +22,7 @@ class NextItems:
     pools: Pools
     decisions: DecisionLog
     policies: PolicyBook
+    together: Together
     follow_up: FollowUp
     clock: Clock
 
@@ -40,7 +42,7 @@ class NextItems:
         def decision_by(policy: Policy, decision_id: str) -> Decision:
             return decide(held.pool, difficulties, state, policy, replace(request, id=decision_id), now)
 
-        decision = decision_by(assignment.serving, request.id)
+        decision = await self.together(Case(held.pool, difficulties, assignment.serving, Asked(request, state, now)))
         # A cache that forgot the learner may have forgotten the decision, too; the durable log has not.
         log = self.decisions.keep if view.state else self.decisions.add
         kept = await log(organization, decision)

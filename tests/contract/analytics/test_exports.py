@@ -16,9 +16,10 @@ import pytest
 
 from adapters.analytics import exports_files
 from adapters.analytics.exports_files import harmless, opened
-from adapters.analytics.exports_s3 import S3ReportFiles, s3_client
+from adapters.analytics.exports_s3 import S3ReportFiles
 from adapters.analytics.postgres import PostgresAnalyticsUnit
 from adapters.shared.resources import Settings
+from adapters.shared.s3 import s3_client
 from domain.analytics.exports import KEPT, LEASE, MOST_TRIES, Export, ExportFormat, ExportLost, ExportNotFound, ExportState
 from domain.analytics.model import Facts, ReportKind
 from domain.analytics.ports import ReportFile, ReportFiles

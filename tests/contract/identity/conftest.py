@@ -17,14 +17,17 @@ from adapters.identity.vault import AesVault
 from domain.identity.events import (
     IdentityEvent,
     Notice,
+    PrivacyOrdered,
     SecurityNoticed,
     SessionRevoked,
     SightChanged,
+    SigningKeyMade,
     UserCreated,
     UserDeactivated,
 )
 from domain.identity.model import User
 from domain.identity.ports import NewPlatformUnit, NewUnit
+from domain.identity.privacy import JobKind
 from domain.shared.caller import Role
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -74,7 +77,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
             async with connection.transaction():
                 await connection.execute("SELECT set_config('paideia.organization', $1, true)", organization)
                 rows = await connection.fetch("SELECT type, topic, key, payload FROM outbox ORDER BY position")
-            assert {row["topic"] for row in rows} <= {"identity.events"}
+            assert {row["topic"] for row in rows} <= {"identity.events", "privacy.orders"}
             return [_event(row["type"], row["key"], row["payload"]) for row in rows]
         finally:
             await connection.close()
@@ -91,6 +94,15 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 def _event(type_name: str, key: str, payload: bytes) -> IdentityEvent:
     name = type_name.removeprefix("paideia.identity.v1.")
     message = getattr(events_pb2, name).FromString(payload)
+    if isinstance(message, events_pb2.PrivacyOrdered):
+        assert message.privacy_job == key
+        user_id, pseudonym = message.user.removeprefix("users/"), message.pseudonym.removeprefix("users/")
+        moment = message.order_time.ToDatetime(UTC)
+        return PrivacyOrdered(key.removeprefix("privacyJobs/"), JobKind(message.kind), user_id, pseudonym, moment)
+    if isinstance(message, events_pb2.SigningKeyMade):
+        assert message.signing_key == key
+        made, signs_from = message.make_time.ToDatetime(UTC), message.sign_time.ToDatetime(UTC)
+        return SigningKeyMade(key.removeprefix("signingKeys/"), made, signs_from)
     assert message.user == key
     moment = next(value for descriptor, value in message.ListFields() if descriptor.name.endswith("_time")).ToDatetime(UTC)
     if isinstance(message, events_pb2.SessionRevoked):

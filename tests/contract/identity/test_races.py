@@ -11,8 +11,8 @@ import pytest
 
 from adapters.identity.argon2 import Argon2Passwords, Cost
 from adapters.identity.jose import JoseSigner
-from domain.identity.events import SessionRevoked, UserCreated
-from domain.identity.model import LastAdministrator, OrganizationAlreadyExists, UserAlreadyDeactivated, UserDraft
+from domain.identity.events import SessionRevoked, SigningKeyMade, UserCreated
+from domain.identity.model import PLATFORM, LastAdministrator, OrganizationAlreadyExists, UserAlreadyDeactivated, UserDraft
 from domain.identity.sessions import Credentials, SessionRefused, SignInRefused, TokenPair, TooManyFailures
 from domain.identity.use_cases.create_users import CreateUsers
 from domain.identity.use_cases.current_signing_key import CurrentSigningKey
@@ -20,6 +20,7 @@ from domain.identity.use_cases.deactivate_user import DeactivateUser
 from domain.identity.use_cases.found_organization import FoundOrganization
 from domain.identity.use_cases.prove_password import ProvePassword
 from domain.identity.use_cases.refresh_session import RefreshSession
+from domain.identity.use_cases.rotate_signing_key import RotateSigningKey
 from domain.identity.use_cases.sign_in import SignIn
 from domain.shared.caller import Caller, Role
 from domain.shared.ids import random_id
@@ -103,6 +104,17 @@ async def test_of_many_that_need_the_first_signing_key_all_get_the_same(platform
     assert len({key.kid for key in keys}) == 1
     async with platform.store.new_platform_unit() as unit:
         assert await unit.signing_keys.all() == [keys[0]]
+    made = await platform.store.published(PLATFORM)
+    assert [each for each in made if each.key == keys[0].kid] == [SigningKeyMade(keys[0].kid, NOW, NOW)]
+
+
+async def test_a_signing_key_that_is_rotated_in_is_made_known_once(platform: Platform) -> None:
+    rotate = RotateSigningKey(platform.store.new_platform_unit, platform.signer, platform.clock)
+    fresh = await rotate(at_once=True)
+    assert fresh is not None
+    assert await rotate() is None
+    made = await platform.store.published(PLATFORM)
+    assert [each for each in made if each.key == fresh.kid] == [SigningKeyMade(fresh.kid, NOW, fresh.not_before)]
 
 
 async def test_of_many_that_found_one_organization_one_does(platform: Platform) -> None:

@@ -10,7 +10,8 @@ SELECT n.nspname || '.' || c.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY($1) AND c.relkind IN ('r', 'p') AND c.relname <> 'schema_version'
   AND NOT (c.relrowsecurity AND c.relforcerowsecurity
-           AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'organization_id' AND attnotnull))
+           AND (n.nspname || '.' || c.relname = ANY($2) OR EXISTS (
+               SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'organization_id' AND attnotnull)))
 """
 _TABLES = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -18,6 +19,8 @@ WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.
 """
 
 
+# About no organization, and of no person: which months of attempts were retired.
+_OF_THE_PLATFORM = ["progress.retired_months"]
 # What writers of exports look through to know which organization's door to open: ids and times, nothing else.
 _SEEN_BY_ITS_CONTEXT = {"due_exports"}
 
@@ -25,7 +28,7 @@ _SEEN_BY_ITS_CONTEXT = {"due_exports"}
 async def test_every_table_has_an_organization_and_forced_row_level_security(postgres) -> None:
     connection = await asyncpg.connect(postgres.superuser_dsn)
     try:
-        assert [row[0] for row in await connection.fetch(_UNPROTECTED, migrations.contexts())] == []
+        assert [row[0] for row in await connection.fetch(_UNPROTECTED, migrations.contexts(), _OF_THE_PLATFORM)] == []
     finally:
         await connection.close()
 

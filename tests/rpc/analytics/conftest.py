@@ -21,6 +21,7 @@ from domain.analytics.exports import Export, ExportFormat
 from domain.analytics.ports import ReportFile, ReportFiles
 from domain.analytics.reports import Row
 from services.analytics.container import AnalyticsContainer
+from services.shared.sights import Sights
 from tests.rpc.serving import Calls, serving
 from tests.unit.analytics.report_making import MONDAY
 
@@ -125,15 +126,22 @@ class Analytics:
 
 
 @pytest.fixture
-async def analytics() -> AsyncIterator[Analytics]:
+def sights() -> Sights | None:
+    """Whose work teachers see; None: everybody's."""
+    return None
+
+
+@pytest.fixture
+async def analytics(sights: Sights | None) -> AsyncIterator[Analytics]:
     store, files, now = MemoryAnalytics(), MemoryFiles(), [MONDAY + timedelta(days=7)]
     container = AnalyticsContainer(
         unit=providers.Factory(store.unit),
+        counting=providers.Factory(store.unit),
         snapshot=providers.Factory(store.unit),
         due=providers.Object(store),
         files=providers.Object(files),
         clock=providers.Object(lambda: now[0]),
     )
     servicer = container.servicer()
-    async with serving(lambda server: add_AnalyticsServiceServicer_to_server(servicer, server)) as calls:
+    async with serving(lambda server: add_AnalyticsServiceServicer_to_server(servicer, server), sights=sights) as calls:
         yield Analytics(AnalyticsServiceStub(calls.channel), calls, container, files, now)

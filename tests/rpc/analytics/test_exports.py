@@ -62,7 +62,7 @@ async def test_wrong_exports_are_refused(analytics: Analytics, fields: dict[str,
     [
         ("exports/none", "north", StatusCode.INVALID_ARGUMENT),
         ("none", "north", StatusCode.INVALID_ARGUMENT),
-        (f"exports/{uuid4()}", "north", StatusCode.NOT_FOUND),
+        ("exports/00000000-0000-4000-8000-000000000000", "north", StatusCode.NOT_FOUND),
         ("", "south", StatusCode.NOT_FOUND),
     ],
     ids=["no UUID", "no name", "no such export", "another organization's"],
@@ -81,6 +81,7 @@ async def lasting(postgres: PostgresServer) -> AsyncIterator[Analytics]:
     files, now = MemoryFiles(), [MONDAY]
     container = AnalyticsContainer(
         engine=providers.Object(engine),
+        counting_engine=providers.Object(engine),
         frozen_engine=providers.Object(engine.execution_options(isolation_level="REPEATABLE READ")),
         files=providers.Object(files),
         clock=providers.Object(lambda: now[0]),

@@ -13,6 +13,7 @@ from paideia.identity.v1.identity_service_pb2_grpc import (
 
 from adapters.identity.argon2 import Argon2Passwords, Cost
 from adapters.identity.memory import IdentityMemory
+from adapters.identity.memory_privacy import MemoryPersonalFiles
 from domain.identity.model import UserDraft
 from domain.shared.caller import Caller, Role
 from domain.shared.clock import system_clock
@@ -51,7 +52,9 @@ class Served:
 @pytest.fixture
 async def identity() -> AsyncIterator[Served]:
     memory = IdentityMemory()
-    container = IdentityContainer(clock=providers.Object(system_clock), encryption_key=b"k" * 32)
+    container = IdentityContainer(
+        clock=providers.Object(system_clock), encryption_key=b"k" * 32, files=providers.Object(MemoryPersonalFiles())
+    )
     container.unit.override(providers.Factory(memory.unit))
     container.platform_unit.override(providers.Factory(memory.platform_unit))
     container.passwords.override(providers.Singleton(Argon2Passwords, Cost(1, 8, 1)))
@@ -59,6 +62,7 @@ async def identity() -> AsyncIterator[Served]:
     servicer = container.servicer()
     async with serving(lambda server: add_IdentityServiceServicer_to_server(servicer, server)) as calls:
         yield Served(IdentityServiceStub(calls.channel), memory, calls)
+    await container.http().close()
     container.passwords().close()
 
 
@@ -66,7 +70,12 @@ async def identity() -> AsyncIterator[Served]:
 async def north() -> AsyncIterator[North]:
     """Identity with real access tokens and a clock that the test moves. `ada` administers `north`, `bob` learns there, `carl` in `south`."""
     memory, time = IdentityMemory(), Time()
-    container = IdentityContainer(clock=providers.Object(time.clock), encryption_key=b"k" * 32, public_url=ORIGIN)
+    container = IdentityContainer(
+        clock=providers.Object(time.clock),
+        encryption_key=b"k" * 32,
+        public_url=ORIGIN,
+        files=providers.Object(MemoryPersonalFiles()),
+    )
     container.unit.override(providers.Factory(memory.unit))
     container.platform_unit.override(providers.Factory(memory.platform_unit))
     container.passwords.override(providers.Singleton(Argon2Passwords, Cost(1, 8, 1)))
@@ -81,4 +90,5 @@ async def north() -> AsyncIterator[North]:
     verifier = TokenVerifier(keys, MESH_KEY, time.clock, revoked=revoked)
     async with serving(lambda server: add_IdentityServiceServicer_to_server(servicer, server), verifier=verifier) as calls:
         yield North(IdentityServiceStub(calls.channel), memory, time, revoked, calls.address)
+    await container.http().close()
     container.passwords().close()

@@ -13,6 +13,7 @@ import cbor2
 import pyotp
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from google.protobuf.message_factory import GetMessageClass
 from paideia.identity.v1 import credentials_pb2 as pb
 from paideia.identity.v1 import identity_service_pb2 as identity
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
@@ -71,7 +72,9 @@ class North:
         return [mail for mail in self.memory.tenants[organization].credentials.mails if mail.template == template]
 
     def notices(self, organization: str = "north") -> list[str]:
-        return [event.notice for event in self.memory.events(organization) if hasattr(event, "notice")]
+        """What was noticed besides signing in."""
+        told = (event.notice for event in self.memory.events(organization) if hasattr(event, "notice"))
+        return [each for each in told if each not in ("SIGNED_IN", "SIGN_IN_CHALLENGED")]
 
 
 @dataclass
@@ -137,8 +140,7 @@ class Person:
 
 def rpc_request(rpc: str) -> Any:
     method = identity.DESCRIPTOR.services_by_name["IdentityService"].methods_by_name[rpc]
-    name = method.input_type.name
-    return getattr(pb, name, None) or getattr(identity, name)
+    return GetMessageClass(method.input_type)
 
 
 class SoftwareKey:

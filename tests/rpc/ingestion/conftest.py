@@ -13,6 +13,7 @@ from adapters.ingestion.memory import MemoryEventLog
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from domain.shared.clock import system_clock
 from services.ingestion.servicer import IngestionServicer
+from services.shared.sights import Sights
 from tests.rpc.serving import Calls, serving
 
 
@@ -24,10 +25,16 @@ class Ingestion:
 
 
 @pytest.fixture
-async def ingestion() -> AsyncIterator[Ingestion]:
+def sights() -> Sights | None:
+    """Whose work teachers see; None: everybody's."""
+    return None
+
+
+@pytest.fixture
+async def ingestion(sights: Sights | None) -> AsyncIterator[Ingestion]:
     log: MemoryEventLog[LearningEvent] = MemoryEventLog()
     servicer = IngestionServicer(IngestEvents(log, system_clock))
-    async with serving(lambda server: add_IngestionServiceServicer_to_server(servicer, server)) as calls:
+    async with serving(lambda server: add_IngestionServiceServicer_to_server(servicer, server), sights=sights) as calls:
         yield Ingestion(IngestionServiceStub(calls.channel), calls, log)
 
 

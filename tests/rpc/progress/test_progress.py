@@ -1,6 +1,7 @@
 """Progress over a real channel, behind the real interceptors, with in-memory adapters."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -30,6 +31,7 @@ from domain.progress.use_cases.record_attempts import RecordAttempts
 from domain.progress.versions import DOCUMENTS, MODELS
 from services.progress.group_commit import GroupCommit
 from services.progress.servicer import ProgressServicer, ProgressUseCases
+from services.shared.sights import Sight, Sights
 from services.shared.times import timestamp
 from tests.rpc.serving import Calls, serving
 
@@ -63,6 +65,12 @@ class Progress:
 
 @pytest.fixture
 async def progress() -> AsyncIterator[Progress]:
+    async with served() as progress:
+        yield progress
+
+
+@asynccontextmanager
+async def served(sights: Sights | None = None) -> AsyncIterator[Progress]:
     store = MemoryProgress()
     use_cases = ProgressUseCases(
         GetMastery(store.unit, MODELS, lambda: NOW),
@@ -75,7 +83,7 @@ async def progress() -> AsyncIterator[Progress]:
         ListModelVersions(MODELS),
     )
     servicer = ProgressServicer(GroupCommit(RecordAttempts(store.unit, lambda: NOW)), use_cases, progress_updated)
-    async with serving(lambda server: add_ProgressServiceServicer_to_server(servicer, server)) as calls:
+    async with serving(lambda server: add_ProgressServiceServicer_to_server(servicer, server), sights=sights) as calls:
         yield Progress(ProgressServiceStub(calls.channel), store)
 
 
@@ -375,3 +383,21 @@ async def test_the_version_that_an_attempt_names_can_be_read(progress: Progress)
     listed = await progress.stub.ListModelVersions(pb.ListModelVersionsRequest(page_size=1), metadata=TEACHER)
     rest = await progress.stub.ListModelVersions(pb.ListModelVersionsRequest(page_token=listed.next_page_token), metadata=TEACHER)
     assert [each.live for each in (*listed.model_versions, *rest.model_versions)] == [True, *[False] * (len(DOCUMENTS) - 1)]
+
+
+class OwnClasses:
+    """Teachers see Ada only, but new ones nobody."""
+
+    async def of(self, organization: str, user: str) -> Sight:
+        return Sight(frozenset({"ada"} if user == "tess" else ()))
+
+
+async def test_a_teacher_who_sees_their_classes_lists_the_masteries_of_those() -> None:
+    async with served(OwnClasses()) as progress:
+        await progress.record(event("ada"), event("bob"), event("cy"))
+        request = pb.ListSkillMasteriesRequest(course="courses/fractions", page_size=1)
+        seen = {}
+        for who, metadata in (("tess", TEACHER), ("new", Calls.as_("north", "new", "TEACHER")), ("admin", ADMIN)):
+            page = await progress.call("ListSkillMasteries", request, metadata)
+            seen[who] = [each.name.split("/")[1] for each in page.masteries], bool(page.next_page_token)
+        assert seen == {"tess": (["ada"], False), "new": ([], False), "admin": (["ada"], True)}

@@ -11,6 +11,7 @@ from adapters.scheduler.history_memory import MemoryHistories
 from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, MemoryPublications, MemoryStore
 from adapters.scheduler.policies_memory import MemoryPolicyStore
 from services.scheduler.container import SchedulerContainer
+from services.shared.sights import Sights
 from tests.rpc.serving import Calls, serving
 from tests.unit.scheduler.making import NOW, publication
 
@@ -29,7 +30,13 @@ class Scheduler:
 
 
 @pytest.fixture
-async def scheduler() -> AsyncIterator[Scheduler]:
+def sights() -> Sights | None:
+    """Whose work teachers see; None: everybody's."""
+    return None
+
+
+@pytest.fixture
+async def scheduler(sights: Sights | None) -> AsyncIterator[Scheduler]:
     source = MemoryPublications()
     source.put("north", publication())
     source.put("north", publication(0, course="empty"))
@@ -44,5 +51,5 @@ async def scheduler() -> AsyncIterator[Scheduler]:
         clock=providers.Object(lambda: NOW),
     )
     servicer = container.servicer()
-    async with serving(lambda server: add_SchedulerServiceServicer_to_server(servicer, server)) as calls:
+    async with serving(lambda server: add_SchedulerServiceServicer_to_server(servicer, server), sights=sights) as calls:
         yield Scheduler(SchedulerServiceStub(calls.channel), calls, container)

@@ -121,17 +121,10 @@ def test_a_week_begins_on_monday(day: date) -> None:
     assert 0 <= (day - monday_of(day)).days < 7
 
 
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
-        ({"start": date(2026, 1, 2), "end": date(2026, 1, 1)}, "end_date"),
-        ({"learners": tuple(f"l{n}" for n in range(1_001))}, "learners"),
-    ],
-)
-def test_a_question_that_makes_no_sense_is_refused(fields: dict[str, object], named: str) -> None:
+def test_a_question_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(InvalidInput) as refusal:
-        query(ReportKind.DAYS, **fields)
-    assert [each.field for each in refusal.value.violations] == [named]
+        query(ReportKind.DAYS, start=date(2026, 1, 2), end=date(2026, 1, 1))
+    assert [each.field for each in refusal.value.violations] == ["end_date"]
 
 
 def test_every_kind_of_report_has_its_row() -> None:

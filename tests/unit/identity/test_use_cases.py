@@ -241,6 +241,8 @@ async def test_an_administrator_cannot_touch_an_operator(identity: Identity) -> 
     with pytest.raises(OperatorRoleReserved):
         await identity.update_user(ADA, "root", UserChanges(frozenset({"roles"}), roles=ADMIN))
     with pytest.raises(OperatorRoleReserved):
+        await identity.update_user(ADA, "root", UserChanges(frozenset({"email"}), email="ada@example.org"))
+    with pytest.raises(OperatorRoleReserved):
         await identity.deactivate(ADA, "root")
     await identity.deactivate(operator, "root")
 

@@ -72,7 +72,7 @@ def test_ids_that_differ_in_case_only_are_one_id_and_come_out_in_lower_case() ->
 
 
 def test_a_learner_sends_their_own_events_only(attempt: Attempt) -> None:
-    judged = judge([attempt("ada"), attempt("bob"), attempt("ada")], NOW, "learners/ada")
+    judged = judge([attempt("ada"), attempt("bob"), attempt("ada")], NOW, {"learners/ada"})
     assert [each.learner for each in judged.fit] == ["learners/ada", "learners/ada"]
     assert [(each.index, each.field) for each in judged.refused] == [(1, "learner")]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.scheduler.arms import context_of, probabilities_of_arms
+from domain.scheduler.arms import contexts_of, probabilities_of_arms
 from domain.scheduler.decide import Difficulties, decide
 from domain.scheduler.model import Decision
 from domain.scheduler.policy import CONTEXT, PRACTICE_2, Arm, Bandit, BanditKind, Policy, Posterior, Weights
@@ -121,9 +121,10 @@ def test_the_context_says_what_it_promises() -> None:
     state = LearnerState.new().after(
         [update(1, "item-0", mean=0.9, at=NOW.timestamp() - 5 * day, ability=6.0), update(2, "item-2", mean=0.9, ability=6.0)]
     )
-    skills, history = SkillView.of(pool, state, PRACTICE_2), History.of(pool, state, NOW.timestamp())
-    context = context_of(6.0, skills, history, state.sequence, True, NOW.timestamp())
-    assert context == pytest.approx((1.0, 1.0, (0.9 + PRACTICE_2.prior_mean) / 2, 0.5, 2 / 52, 1.0))
+    now = np.array([NOW.timestamp()])
+    skills, history = SkillView.of(pool, [state], PRACTICE_2), History.of(pool, [state], now)
+    contexts = contexts_of(np.array([6.0]), skills, history, [state.sequence], [True], now)
+    assert contexts[0] == pytest.approx((1.0, 1.0, (0.9 + PRACTICE_2.prior_mean) / 2, 0.5, 2 / 52, 1.0))
 
 
 def test_greedy_draws_share_ties_evenly() -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.scheduler.constraints import NO_ITEMS
-from domain.scheduler.decide import Difficulties, best, decide, seed_of
+from domain.scheduler.decide import Difficulties, decide, seed_of
+from domain.scheduler.drawing import best
 from domain.scheduler.model import Decision, ProgressUpdate, Publication, ReasonKind
 from domain.scheduler.policy import PRACTICE_2, Policy, Weights
 from domain.scheduler.pool import closure, compiled
@@ -196,12 +197,12 @@ def test_the_record_names_what_it_knew() -> None:
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.6]), min_size=1, max_size=300), st.integers(1, 3))
 def test_the_best_are_the_greatest(scores: list[float], count: int) -> None:
     values = np.array(scores)
-    assert sorted(values[best(values, count)], reverse=True) == sorted(scores, reverse=True)[:count]
+    assert sorted(values[best(values[None], count)[0]], reverse=True) == sorted(scores, reverse=True)[:count]
 
 
 @pytest.mark.parametrize("count", [1, 12, 100])
 def test_the_best_of_many_are_the_greatest_and_never_what_is_held_back(count: int) -> None:
     values = np.random.default_rng(7).integers(0, 50, 5_000) / 50.0
     values[:4_900] = -np.inf
-    assert sorted(values[best(values, count)]) == sorted(values[4_900:])[-count:]
-    assert len(best(np.full(5_000, -np.inf), count)) == 0
+    assert sorted(values[best(values[None], count)[0]]) == sorted(values[4_900:])[-count:]
+    assert best(np.full((2, 5_000), -np.inf), count) == [[], []]

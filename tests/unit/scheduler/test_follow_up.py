@@ -12,6 +12,7 @@ from domain.scheduler.policies import Assignment, Stage
 from domain.scheduler.policy import PRACTICE_2, Policy
 from domain.scheduler.policy_book import FixedPolicies
 from domain.scheduler.pools import Pools
+from domain.scheduler.together import Together
 from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.recall import Recall
 from domain.shared.caller import Caller, Role
@@ -41,7 +42,7 @@ class World:
         self.follow_up = FollowUp(self.log, self.count, lambda policy, error: self.count(policy, "shadow_failed"))
         pools, recall = Pools(store.unit, source, hot, lambda: NOW, MemoryHistories(store).unit), Recall(store.unit, hot)
         self.next_items, self.unshadowed = (
-            NextItems(hot, recall, pools, self.log, book, self.follow_up, lambda: NOW)
+            NextItems(hot, recall, pools, self.log, book, Together(), self.follow_up, lambda: NOW)
             for book in (Shadowed(self.shadow), FixedPolicies(PRACTICE_2))
         )
 

@@ -2,7 +2,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.scheduler.encoding import (
@@ -68,6 +68,7 @@ def test_a_repair_follows_its_attempt_and_the_repair_before_it() -> None:
     assert [each.version for each in following] == [(1, 1), (1, 2), (2, 0), (3, 0), (3, 3)]
 
 
+@settings(max_examples=30)  # a log is long
 @given(logs(), st.data())
 def test_a_log_that_is_delivered_again_and_again_in_any_batches_ends_in_the_same_state(
     log: list[LearnerUpdate], data: st.DataObject

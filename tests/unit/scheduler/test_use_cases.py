@@ -12,6 +12,7 @@ from domain.scheduler.model import CourseNotPublished, Publication, RequestIdReu
 from domain.scheduler.policy import PRACTICE_2
 from domain.scheduler.policy_book import FixedPolicies
 from domain.scheduler.pools import ASK_AGAIN, REFRESH, TRUST, Pools
+from domain.scheduler.together import Together
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
 from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.observe import Observe
@@ -42,7 +43,7 @@ class World:
         self.pools = Pools(self.store.unit, self.source, self.hot, lambda: self.now, self.histories.unit)
         follow_up = FollowUp(self.decisions, lambda policy, stage: None, lambda policy, error: None)
         self.next_items = NextItems(
-            self.hot, recall, self.pools, self.decisions, FixedPolicies(PRACTICE_2), follow_up, lambda: self.now
+            self.hot, recall, self.pools, self.decisions, FixedPolicies(PRACTICE_2), Together(), follow_up, lambda: self.now
         )
         self.observe = Observe(self.hot, recall)
         self.apply = ApplyUpdates(self.store.unit, self.hot, self.histories.unit)

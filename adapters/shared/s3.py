@@ -1,0 +1,32 @@
+"""The client of the object store."""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from adapters.shared.resources import MissingSecret, Settings
+
+
+def s3_client(settings: Settings) -> Any:
+    """Returns a client of the store that the settings name; without keys, with those of the machine's role."""
+    try:
+        keys = {
+            "aws_access_key_id": settings.secret("s3_access_key"),
+            "aws_secret_access_key": settings.secret("s3_secret_key"),
+        }
+    except MissingSecret:
+        keys = {}
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint or None,
+        region_name=settings.s3_region,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path" if settings.s3_endpoint else "virtual"},
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"max_attempts": 3, "mode": "standard"},
+        ),
+        **keys,
+    )

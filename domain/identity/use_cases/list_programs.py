@@ -1,0 +1,15 @@
+from dataclasses import dataclass
+
+from domain.identity.ports import NewUnit
+from domain.identity.programs import Program
+from domain.shared.caller import Caller
+from domain.shared.page import Page, PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrograms:
+    new_unit: NewUnit
+
+    async def __call__(self, caller: Caller, request: PageRequest) -> Page[Program]:
+        async with self.new_unit(caller.organization) as unit:
+            return await unit.programs.page(request)

@@ -1,0 +1,117 @@
+"""Calls to identity, and its refusals as they can be shown to people."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from paideia.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
+
+_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+_MESH_NAME = "identity.mesh.paideia"
+_OPTIONS = (("grpc.max_reconnect_backoff_ms", 2_000), ("grpc.initial_reconnect_backoff_ms", 100))
+
+
+@dataclass
+class Refusal(Exception):
+    """What identity refused, and why. `fields` are the sentences about each field of the request."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    retry_after: float = 1.0
+    """Seconds, for what is refused for now only."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class RenewedStub:
+    """Stands for an IdentityServiceStub. New certificates in the folder are used by the calls that come after."""
+
+    def __init__(self, target: str, mesh: Path | None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._target = target
+        self._mesh = mesh
+        self._monotonic = monotonic
+        self._looked_at = self._version = 0.0
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: Any = None
+        self._old: list[grpc.aio.Channel] = []
+
+    def __getattr__(self, rpc: str) -> Any:
+        if rpc.startswith("_"):
+            raise AttributeError(rpc)
+        if self._stub is None or self._changed():
+            if self._channel is not None:
+                self._old.append(self._channel)  # calls in flight end on it
+            self._channel = self._open()
+            self._stub = IdentityServiceStub(self._channel)
+        return getattr(self._stub, rpc)
+
+    async def close(self) -> None:
+        for channel in [*self._old, *([self._channel] if self._channel else [])]:
+            await channel.close(grace=1)
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._mesh is None:
+            return grpc.aio.insecure_channel(self._target, options=_OPTIONS)
+        authorities, key, chain = ((self._mesh / name).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt"))
+        self._version = (self._mesh / "tls.crt").stat().st_mtime
+        credentials = grpc.ssl_channel_credentials(authorities, key, chain)
+        return grpc.aio.secure_channel(
+            self._target, credentials, options=(*_OPTIONS, ("grpc.ssl_target_name_override", _MESH_NAME))
+        )
+
+    def _changed(self) -> bool:
+        now = self._monotonic()
+        if self._mesh is None or now - self._looked_at < _LOOK_SECONDS:
+            return False
+        self._looked_at = now
+        try:
+            return (self._mesh / "tls.crt").stat().st_mtime != self._version
+        except OSError:
+            return False
+
+
+class Identity:
+    """Identity's rpcs for the pages: with a deadline, a request id where one is wanted, and Refusal for a refusal."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    async def call(self, rpc: str, request: Message, token: str = "", user_agent: str = "") -> Any:
+        """Calls as the bearer of the token, or as nobody. Raises Refusal."""
+        if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id"):  # noqa: B009  # not every message has one
+            setattr(request, "request_id", str(uuid4()))  # noqa: B010
+        metadata = [("authorization", f"Bearer {token}")] if token else []
+        if user_agent.isascii() and user_agent.isprintable():
+            metadata.append(("paideia-user-agent", user_agent[:512]))
+        try:
+            return await getattr(self._stub, rpc)(request, metadata=metadata, timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise _refusal(error) from error
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    trailing: Any = tuple(error.trailing_metadata() or ())
+    encoded = next((value for key, value in trailing if key == "grpc-status-details-bin"), b"")
+    refusal = Refusal(error.code(), error.details() or "")
+    for packed in status_pb2.Status.FromString(encoded).details:
+        info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+        if packed.Is(info.DESCRIPTOR):
+            packed.Unpack(info)
+            refusal.reason = info.reason
+        elif packed.Is(bad.DESCRIPTOR):
+            packed.Unpack(bad)
+            refusal.fields = {each.field: each.description for each in bad.field_violations}
+        elif packed.Is(retry.DESCRIPTOR):
+            packed.Unpack(retry)
+            refusal.retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+    return refusal

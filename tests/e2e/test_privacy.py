@@ -1,0 +1,92 @@
+"""A learner of a running platform has everything collected, and is erased from every context."""
+
+import io
+import json
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.platform import Json, Platform
+
+pytestmark = pytest.mark.e2e
+
+LEARNER, NAME, EMAIL = "zebediah.quill", "Zebediah Quill", "zebediah.quill@example.org"
+PARTIES = {"identity", "assessment", "progress", "scheduler", "paths", "analytics", "inference"}
+
+
+def fresh_token(platform: Platform) -> str:
+    answer = platform.sign_in("demo", "admin", platform.password)
+    assert answer.status == 200, answer
+    return str(answer.body["accessToken"])
+
+
+def ended(platform: Platform, job: Json, token: str) -> Json:
+    """The job once it has ended."""
+
+    def look() -> Json | None:
+        found: Json = platform.call("GET", f"/v1/{job['name']}", token=token).body
+        return found if found["state"] == "PRIVACY_JOB_STATE_SUCCEEDED" else None
+
+    return platform.wait(look, 240, f"the end of {job['name']}")
+
+
+@pytest.fixture(scope="module")
+def learner(platform: Platform) -> Iterator[str]:
+    """Somebody who has answered; the organization erases without a grace period meanwhile."""
+    token = platform.token()
+    user = {"displayName": NAME, "email": EMAIL, "roles": ["ROLE_LEARNER"]}
+    body: Json = {"requestId": str(uuid4()), "userId": LEARNER, "user": user}
+    assert platform.call("POST", "/v1/users", body, token).status == 200
+    event = {
+        "id": str(uuid4()),
+        "learner": f"learners/{LEARNER}",
+        "occurTime": datetime.now(UTC).isoformat(),
+        "course": "courses/privacy",
+        "attempt": {"item": "items/one", "skills": ["skills/privacy"], "correct": True},
+    }
+    assert platform.call("POST", "/v1/events:ingest", {"events": [event]}, token).status == 200
+    attempts = f"/v1/learners/{LEARNER}/attempts"
+    platform.wait(lambda: platform.call("GET", attempts, token=token).body.get("attempts"), 60, "the attempt")
+    settings = "organizations/demo/privacySettings"
+    for days in (0, 7):
+        body = {"requestId": str(uuid4()), "settings": {"name": settings, "erasureGraceDays": days}}
+        body["updateMask"] = "erasureGraceDays"
+        changed = platform.call("PATCH", f"/v1/{settings}", body, token)
+        assert changed.status == 200, changed
+        if days == 0:
+            yield LEARNER
+
+
+def test_a_person_is_exported_and_then_gone(platform: Platform, learner: str) -> None:
+    token = fresh_token(platform)
+    order = platform.call("POST", f"/v1/users/{learner}:export", {"requestId": str(uuid4())}, token)
+    assert order.status == 200, order
+    export = ended(platform, order.body, token)
+    with urllib.request.urlopen(export["downloadUri"], timeout=30) as answer:
+        archive = zipfile.ZipFile(io.BytesIO(answer.read()))
+    assert {name.removesuffix(".json") for name in archive.namelist()} == PARTIES | {"manifest"}
+    assert json.loads(archive.read("identity.json"))["user"][0]["email"] == EMAIL
+    assert len(json.loads(archive.read("progress.json"))["attempts"]) == 1
+
+    order = platform.call("POST", f"/v1/users/{learner}:erase", {"requestId": str(uuid4())}, token)
+    assert order.status == 200, order
+    erasure = ended(platform, order.body, token)
+    assert {each["context"] for each in erasure["receipts"]} == PARTIES
+    pseudonym = erasure["user"].removeprefix("users/")
+    assert platform.call("GET", f"/v1/users/{learner}", token=token).status == 404
+    left = platform.call("GET", f"/v1/users/{pseudonym}", token=token).body
+    assert "displayName" not in left or not left["displayName"]
+    assert platform.call("GET", f"/v1/learners/{learner}/attempts", token=token).body.get("attempts", []) == []
+    assert len(platform.call("GET", f"/v1/learners/{pseudonym}/attempts", token=token).body["attempts"]) == 1
+    assert platform.call("GET", f"/v1/{export['name']}", token=token).body["state"] == "PRIVACY_JOB_STATE_EXPIRED"
+
+
+def test_keys_are_rotated_by_the_command_while_people_sign_in(platform: Platform) -> None:
+    rotated = platform.paideia("keys", "rotate", "--reencrypt", "--json")
+    assert rotated.returncode == 0, rotated.stderr
+    assert json.loads(rotated.stdout)["rows"] > 0
+    assert fresh_token(platform)
