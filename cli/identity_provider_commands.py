@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     providers.command("list")(list_providers)
     providers.command("add")(add_provider)
     providers.command("remove")(remove_provider)
-    app.add_typer(providers, name="identity-provider")
+    app.add_typer(providers, name="identity-provider", rich_help_panel="The organization")
 
 
 def list_providers(home: HomeOption = None, as_json: JsonOption = False) -> None:

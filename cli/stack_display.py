@@ -50,14 +50,16 @@ def welcome(record: StackRecord, started: bool) -> None:
     """Where to go, how to sign in, what to try."""
     console = Console(soft_wrap=True)
     console.print(f"[bold green]Paideia {'is ready' if started else 'runs already'}[/] at [bold]{record.url}[/]")
-    grid = Table.grid(padding=(0, 2))
-    if record.secure_url:
-        grid.add_row("with TLS", record.secure_url)
-    grid.add_row("documentation", f"{record.url}/docs")
-    grid.add_row("organization", record.organization)
-    grid.add_row("user", record.admin)
-    grid.add_row("password", f"in the file {record.admin_password_file}")
-    console.print(grid)
+    lines = {
+        "with TLS": record.secure_url,
+        "documentation": f"{record.url}/docs",
+        "organization": record.organization,
+        "user": record.admin,
+        "password": f"in the file {record.admin_password_file}",
+    }
+    for name, value in lines.items():
+        if value:
+            console.print(f"{name:<15}{value}", highlight=False)  # no table: it would cut what is to be copied
     console.print("\nnext: [bold]paideia load fractions[/], then [bold]paideia practice[/]; [bold]paideia down[/] stops it")
 
 

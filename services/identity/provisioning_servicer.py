@@ -102,7 +102,7 @@ def _plain(value: Message, field: str) -> Any:
     """Returns what JSON would hold. Raises InvalidInput for a number that JSON has not."""
     try:
         return MessageToDict(value)
-    except SerializeToJsonError:
+    except (SerializeToJsonError, ValueError):
         raise InvalidInput.of(field, "must hold finite numbers only") from None
 
 

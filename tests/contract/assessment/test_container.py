@@ -43,6 +43,7 @@ class Catalog(CatalogServiceServicer):
 async def opened(postgres, kafka_bootstrap, tmp_path):
     """The catalog, the resources, the calls and the context, its consumer running."""
     (tmp_path / "postgres_paideia_assessment").write_text(postgres.password("paideia_assessment"))
+    (tmp_path / "mesh_key").write_text(MESH_KEY.decode())
     dsn = f"postgresql://{{role}}@{postgres.dsn('paideia_assessment').rpartition('@')[2]}"
     catalog = Catalog()
     async with serving(lambda server: add_CatalogServiceServicer_to_server(catalog, server)) as catalog_calls:

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import time
+from types import SimpleNamespace
 
+import pytest
 from paideia.identity.v1 import federation_pb2 as pb
 
 from domain.identity.events import SessionRevoked
@@ -159,13 +162,15 @@ async def test_the_provider_can_end_the_sessions_that_began_with_it(federated: F
 
 
 async def test_a_user_who_has_only_the_provider_proves_themselves_there_and_cannot_lock_themselves_out(
-    federated: Federated,
+    federated: Federated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with federated.world.browser() as eve:
         await federated.signs_in(eve, "eve")
         page = await eve.sends("/account/identities/unlink", provider="school")
         assert "Nothing would be left to sign in with" in page.alert
         federated.world.north.time.passes(minutes=11)
+        later = SimpleNamespace(time=lambda: time.time() + 11 * 60, monotonic=time.monotonic)
+        monkeypatch.setattr("integrations.shared.handling.time", later)
         await eve.opens("/account")
         page = await eve.sends("/account/totp")
         assert page.path == "/account/prove"
