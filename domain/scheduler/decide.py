@@ -56,7 +56,12 @@ def decide(
     pool: Pool, difficulties: Difficulties, state: LearnerState, policy: Policy, request: DecisionRequest, now: datetime
 ) -> Decision:
     """Returns the decision on a request at a moment (aware, UTC). Raises InvalidInput for a goal with a skill that the course lacks."""
-    return decide_together(pool, difficulties, policy, [Asked(request, state, now)])[0]
+    asked = [Asked(request, state, now)]
+    return (
+        _decided(pool, difficulties, policy, request.mode, asked)
+        if pool.items
+        else decide_together(pool, difficulties, policy, asked)
+    )[0]
 
 
 def decide_together(pool: Pool, difficulties: Difficulties, policy: Policy, asked: Sequence[Asked]) -> list[Decision]:

@@ -1,7 +1,6 @@
 """What is shown: the draws of several learners, stage by stage, with the exact probability of each by the whole policy."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -188,14 +187,15 @@ def best(scores: Floats, count: int) -> list[list[int]]:
     # The `count` greatest of the blocks' greatest are as many scores, so none below the least of them is wanted.
     blocks = scores.shape[1] > count * _BLOCK
     greatest = np.maximum.reduceat(scores, np.arange(0, scores.shape[1], _BLOCK), axis=1) if blocks else scores.copy()
-    least = np.full(len(scores), _LOWEST)
+    least = [_LOWEST] * len(scores)
     if (size := greatest.shape[1]) > count:
         greatest.partition(size - count, axis=1)
-        np.maximum(greatest[:, size - count], _LOWEST, out=least)
-    learner, positions = (scores >= least[:, None]).nonzero()
-    values = scores[learner, positions]
-    ends = learner.searchsorted(np.arange(len(scores) + 1)).tolist()
-    return [_greatest(values[start:end], positions[start:end], count) for start, end in pairwise(ends)]
+        least = [max(each, _LOWEST) for each in greatest[:, size - count].tolist()]
+    found = []
+    for own, lowest in zip(scores, least, strict=True):
+        positions = (own >= lowest).nonzero()[0]
+        found.append(_greatest(own[positions], positions, count))
+    return found
 
 
 def _greatest(values: Floats, positions: Indexes, count: int) -> list[int]:

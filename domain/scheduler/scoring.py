@@ -178,6 +178,8 @@ def joined(tables: Sequence[Table], dtype: np.dtype[np.void]) -> Table:
 
 def _owners(tables: Sequence[Table]) -> Indexes:
     """Returns which of the tables each row of the joined ones is from."""
+    if len(tables) == 1:
+        return np.zeros(len(tables[0]), dtype=np.intp)
     return np.repeat(np.arange(len(tables)), [len(each) for each in tables])
 
 
