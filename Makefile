@@ -60,7 +60,7 @@ released: breaking ## note the present schema as released: run it with every rel
 .PHONY: test
 test: check ## every check, then every test on ports and data of its own
 	@echo "tests start PostgreSQL, Valkey, an S3 server, a Kafka broker and Envoy on free loopback ports, in a temporary folder"
-	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 .PHONY: screenshots
 screenshots: proto ## take the pictures of the pages in docs/images anew, with a browser and a stack of their own
