@@ -19,7 +19,7 @@ CHEAP = Cost(1, 8, 1)
 async def test_a_hash_is_argon2id_with_todays_cost_and_fits_its_password_only() -> None:
     passwords = Argon2Passwords()
     hashed = await passwords.hash("right")
-    assert hashed.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert await passwords.verify("right", hashed)
     assert not await passwords.verify("wrong", hashed)
     assert not passwords.outdated(hashed)
