@@ -35,7 +35,7 @@ def show(home: HomeOption = None, as_json: JsonOption = False) -> None:
         return
     table = Table(box=None, padding=(0, 2))
     for title in ("certificate", "good for", "issued by", "until", "days"):
-        table.add_column(title, no_wrap=True)
+        table.add_column(title, overflow="fold")
     now = datetime.now(UTC)
     for each in found:
         days = str(each.days_left(now))
