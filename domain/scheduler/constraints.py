@@ -15,7 +15,7 @@ from domain.scheduler.model import Mode
 from domain.scheduler.policy import Balance, Policy
 from domain.scheduler.pool import Flags, Floats, Indexes, Pool
 from domain.scheduler.reasons import until
-from domain.scheduler.scoring import History, SkillView, open_groups
+from domain.scheduler.scoring import History, Part, SkillView, open_groups
 from domain.scheduler.state import LearnerState
 
 RELAXED = ("balance", "settled", "exposure", "recency")
@@ -148,25 +148,25 @@ class Constraints(NamedTuple):
             answered_only=True,
         )
 
-    def first_scores(self, totals: Floats) -> Floats:
-        """Returns the scores (N, I) of every learner's first stage, -inf for what is not in it; `totals` are those of all items."""
-        scores = self._of_free(totals)
-        for learner, (free, heavy) in enumerate(zip(self.free, self.heavy, strict=True)):
-            if not free or heavy is not None:
-                scores[learner] = self.scores_of(next(self.stages(learner)), totals[learner])
+    def first_scores(self, part: Part, totals: Floats) -> Floats:
+        """Returns the scores (n, I) of the first stage of each learner of the part, -inf for what is not in it; `totals` are those of all
+        items."""
+        scores = self._of_free(part, totals)
+        for row, learner in enumerate(range(part.learners.start, part.learners.stop)):
+            if not self.free[learner] or self.heavy[learner] is not None:
+                scores[row] = self.scores_of(next(self.stages(learner)), totals[row])
         return scores
 
-    def _of_free(self, totals: Floats) -> Floats:
-        """Returns the scores (N, I) of what no answer holds back."""
-        cells = self.history.learner * len(self.pool.items)
-        cells += self.history.at
+    def _of_free(self, part: Part, totals: Floats) -> Floats:
+        """Returns the scores (n, I) of what no answer holds back."""
+        levels = self.levels[part.answers]
         if self.answered_only:
             scores = np.full(totals.shape, -np.inf)
-            free = cells[self.levels == _FREE]
+            free = part.cells[levels == _FREE]
             scores.reshape(-1)[free] = totals.reshape(-1)[free]
         else:
             scores = totals.copy()
-            scores.reshape(-1)[cells[self.levels != _FREE]] = -np.inf
+            scores.reshape(-1)[part.cells[levels != _FREE]] = -np.inf
         return scores
 
     def scores_of(self, stage: Stage, totals: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 
 from domain.scheduler.arms import DrawnArm, contexts_of
 from domain.scheduler.constraints import NO_ITEMS, Constraints
-from domain.scheduler.drawing import Drawing, best
+from domain.scheduler.drawing import Drawing
 from domain.scheduler.goal import GoalView
 from domain.scheduler.model import Decision, DecisionRequest, Mode
 from domain.scheduler.policy import Policy
@@ -23,7 +23,8 @@ from domain.scheduler.state import LearnerState
 ENGINE = "decide-2"
 """Names the computation in this folder, learners' states included: a change that moves any number of any decision is a new engine."""
 _MOST_TOGETHER = 64
-_MOST_CELLS = 32_768
+# What is as large as the pool is computed for so many items at a time, which fit into the processor's cache.
+_MOST_CELLS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,11 @@ def decide_together(pool: Pool, difficulties: Difficulties, policy: Policy, aske
     """
     if not pool.items:
         return [Decision(**_given(pool, difficulties, policy, each), empty_reason=NO_ITEMS) for each in asked]
-    # More would not fit into the processor's cache, and each would wait for all.
-    most = max(1, min(_MOST_TOGETHER, _MOST_CELLS // len(pool.items)))
     decisions: list[Decision | None] = [None] * len(asked)
     for mode in dict.fromkeys([each.request.mode for each in asked]):
         places = [place for place, each in enumerate(asked) if each.request.mode is mode]
-        for start in range(0, len(places), most):
-            some = places[start : start + most]
+        for start in range(0, len(places), _MOST_TOGETHER):
+            some = places[start : start + _MOST_TOGETHER]
             for place, decision in zip(
                 some, _decided(pool, difficulties, policy, mode, [asked[each] for each in some]), strict=True
             ):
@@ -104,17 +103,22 @@ def _decided(pool: Pool, difficulties: Difficulties, policy: Policy, mode: Mode,
     if any(constraints.empty_reasons):
         return _with_empty(pool, difficulties, policy, mode, asked, contexts, constraints)
 
-    weights = [each.weights for each in arms[0].arms]
     no_goal = np.zeros(len(pool.skills))
     wanted = np.array([no_goal if each.values is None else each.values for each in goals]) if any(aimed) else None
-    terms = Terms.of(pool, difficulties.values, abilities, skills, history, wanted, policy, weights)
-    totals = [terms.total(each, pool, history, constraints.open_groups) for each in weights]
-    drawn = Drawing.of(constraints, totals, arms, [each.request for each in asked], states, randoms)
+    terms = Terms.of(pool, difficulties.values, abilities, skills, history, wanted, policy)
+    requests = [each.request for each in asked]
+    parts, most = [], max(1, _MOST_CELLS // len(pool.items))
+    for start in range(0, len(asked), most):
+        some = slice(start, min(start + most, len(asked)))
+        part = history.part(some)
+        parts.append(
+            Drawing.of(constraints, terms, part, arms[some], requests[some], states[some], randoms[some], policy.recorded)
+        )
+    drawn = Drawing.joined(parts)
 
-    recorder = Recorder(pool, difficulties.values, policy, mode, skills, history, terms, [each.now for each in asked])
     items = [[each.item for each in shown] for shown in drawn.shown]
-    recorded = [dict.fromkeys([*top, *own]) for top, own in zip(best(drawn.scores, policy.recorded), items, strict=True)]
-    candidates = recorder.candidates(recorded, drawn.totals, drawn.first)
+    recorder = Recorder(pool, difficulties.values, policy, mode, skills, history, terms, [each.now for each in asked])
+    candidates = recorder.candidates(drawn.recorded, drawn.scores, drawn.propensities)
     decisions = []
     for number, (own, arm) in enumerate(zip(candidates, arms, strict=True)):
         shown = items[number]

@@ -1,6 +1,7 @@
 """What is shown: the draws of several learners, stage by stage, with the exact probability of each by the whole policy."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from domain.scheduler.sampling import (
     probabilities_of,
     softmax_weights,
 )
+from domain.scheduler.scoring import Part, Terms
 from domain.scheduler.state import LearnerState
 
 _BLOCK = 64
@@ -28,34 +30,36 @@ _SPREAD = (Mode.EXAM, Mode.PLACEMENT)
 
 
 class Drawing(NamedTuple):
-    """What is shown to each of N learners, and which constraints gave way for it.
+    """What is shown to each learner of a part, and which constraints gave way for it.
 
-    `totals` are the scores of all items by the drawn arms (N, I), `scores` the same with -inf for what is not in the first stage. `first`
-    has for each arm the weights of all items for the first place (N, I), and what makes probabilities of them (N,) that sum to that of
-    the arm.
+    `recorded` are the items of each that belong into the record, best first or shown; `scores` (by the drawn arm) and `propensities` (for
+    the first place, by the whole policy) are those of all these, learner after learner.
     """
 
     shown: list[list[Shown]]
     relaxed: list[list[str]]
-    totals: Floats
+    recorded: list[list[int]]
     scores: Floats
-    first: list[tuple[Floats, Floats]]
+    propensities: Floats
 
     @classmethod
     def of(
         cls,
         constraints: Constraints,
-        totals: Sequence[Floats],
+        terms: Terms,
+        part: Part,
         arms: Sequence[DrawnArm],
         requests: Sequence[DecisionRequest],
         states: Sequence[LearnerState],
         randoms: Sequence[Callable[[], float]],
+        most_recorded: int,
     ) -> "Drawing":
-        """All requests are of one mode. `totals` are the scores of all items by each arm (N, I)."""
+        """All requests are of one mode. The sequences have one of each for every learner of the part."""
         pool, mode = constraints.pool, requests[0].mode
+        totals = terms.totals(part, [each.weights for each in arms[0].arms], constraints.open_groups)
         drawn_totals = totals[0] if len(totals) == 1 else np.array([totals[each.place][n] for n, each in enumerate(arms)])
-        scores = constraints.first_scores(drawn_totals)
-        stages = [constraints.stages(number) for number in range(len(requests))]
+        scores = constraints.first_scores(part, drawn_totals)
+        stages = [constraints.stages(number) for number in range(part.learners.start, part.learners.stop)]
         firsts = [next(each) for each in stages]
         counts = [min(stage.size, request.size) for stage, request in zip(firsts, requests, strict=True)]
         weights = _weights(scores, arms)
@@ -78,7 +82,33 @@ class Drawing(NamedTuple):
                 own += learner.drawn(stage, min(stage.size, requests[number].size - len(own)))
                 relaxed[-1].append(stage.relaxed)
             shown.append(own)
-        return cls(shown, [[f"{each}_relaxed" for each in of_one] for of_one in relaxed], drawn_totals, scores, first)
+        recorded = [
+            list(dict.fromkeys([*top, *[each.item for each in own]]))
+            for top, own in zip(best(scores, most_recorded), shown, strict=True)
+        ]
+        rows = np.arange(len(recorded)).repeat([len(each) for each in recorded])
+        at = np.fromiter(chain.from_iterable(recorded), dtype=np.intp)
+        return cls(
+            shown,
+            [[f"{each}_relaxed" for each in of_one] for of_one in relaxed],
+            recorded,
+            drawn_totals[rows, at],
+            np.asarray(sum([own[rows, at] * scale[rows] for own, scale in first])),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Drawing"]) -> "Drawing":
+        """Returns the drawing of all learners of the parts."""
+        if len(parts) == 1:
+            return parts[0]
+        shown, relaxed, recorded, scores, propensities = zip(*parts, strict=True)
+        return cls(
+            [*chain.from_iterable(shown)],
+            [*chain.from_iterable(relaxed)],
+            [*chain.from_iterable(recorded)],
+            np.concatenate(scores),
+            np.concatenate(propensities),
+        )
 
 
 class _Learner:
@@ -154,7 +184,8 @@ def _weights(scores: Floats, arms: Sequence[DrawnArm]) -> Floats:
 
 
 def _first(pool: Pool, weights: Floats, learners: Sequence[_Learner], stages: Sequence[Stage]) -> list[tuple[Floats, Floats]]:
-    """Returns `Drawing.first`; `weights` are the drawn arms'."""
+    """Returns for each arm the weights of all items for the first place (n, I), and what makes probabilities of them (n,) that sum to that
+    of the arm; `weights` are the drawn arms'."""
     if learners[0].taken is not None:
         weights = np.array([_of_evenest(pool, own, each.taken) for own, each in zip(weights, learners, strict=True)])
     first = []

@@ -36,44 +36,40 @@ class Recorder(NamedTuple):
     terms: Terms
     now: Sequence[datetime]
 
-    def candidates(
-        self, items: Sequence[Collection[int]], totals: Floats, first: Sequence[tuple[Floats, Floats]]
-    ) -> list[dict[int, Candidate]]:
-        """Returns the records of each learner's items by position, best first. `totals` are the scores of all items (N, I); `first` has
-        their weights for the first place by each arm, and what makes probabilities of them (N,) that sum to that of the arm."""
-        terms, size = self.terms, len(self.pool.items)
+    def candidates(self, items: Sequence[Collection[int]], scores: Floats, propensities: Floats) -> list[dict[int, Candidate]]:
+        """Returns the records of each learner's items by position, best first. `scores` and `propensities` (the probabilities for the first
+        place) are those of all these items, learner after learner."""
+        terms = self.terms
         at = np.fromiter(chain.from_iterable(items), dtype=np.intp)
         learner = np.repeat(np.arange(len(items)), [len(each) for each in items])
-        cells = learner * size + at
-        groups = self.pool.item_groups[at]
-        group_cells = learner * len(self.pool.group_sizes) + groups
-        logits = terms.level.take(group_cells) - self.difficulty[at]
+        group_cells = learner * len(self.pool.group_sizes)
+        group_cells += self.pool.item_groups[at]
+        logits = terms.level.take(group_cells)
+        logits -= self.difficulty[at]
         predicted = 1.0 / (1.0 + np.exp(-logits))
-        challenge = challenge_at(logits, self.policy) if terms.challenge is None else terms.challenge.take(cells)
-        places = self.history.place_of.take(cells)
+        places = self.history.place_of[learner, at]
         answered = (places >= 0).nonzero()[0]
         places = places[answered]
         review, novelty = np.zeros(len(at)), np.ones(len(at))
         review[answered], novelty[answered] = terms.review[places], terms.novelty[places]
-        propensities = sum(weights.take(cells) * scale[learner] for weights, scale in first)
         positions = at.tolist()
         made = zip(
             positions,
             map(
                 Candidate,
                 [self.pool.items[item] for item in positions],
-                totals.take(cells).tolist(),
+                scores.tolist(),
                 zip(
                     review.tolist(),
                     terms.growth.take(group_cells).tolist(),
-                    challenge.tolist(),
+                    challenge_at(logits, self.policy).tolist(),
                     novelty.tolist(),
                     (4.0 * predicted * (1.0 - predicted)).tolist(),
                     [0.0] * len(positions) if terms.goal is None else terms.goal.take(group_cells).tolist(),
                     strict=True,
                 ),
                 predicted.tolist(),
-                np.asarray(propensities).tolist(),
+                propensities.tolist(),
             ),
             strict=True,
         )

@@ -2,12 +2,13 @@
 
 What a decision costs is the number of numpy's calls rather than that of items, so there are few of them, and learners who are decided for
 at the same moment share them: what depends on skills only is computed once a group, what depends on a learner's answers once an answered
-item, and what no arm weighs not at all. Every value is the same whoever else is decided for.
+item, and what no arm weighs not at all. What is as large as the pool is computed for a few learners at a time, as many as fit into the
+processor's cache. Every value is the same whoever else is decided for.
 
 Shapes: N learners, S skills, G groups, I items, H answered items of all learners together.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ class History(NamedTuple):
     bounds: list[int]
     at: Indexes
     rows: Indexes
-    place_of: Indexes
+    place_of: np.ndarray[tuple[int, int], np.dtype[np.int32]]
     answered_at: Floats
     due_at: Floats
     elapsed: Floats
@@ -70,7 +71,7 @@ class History(NamedTuple):
         told = joined(tables, ITEM)
         rows, at = pool.item_index.find(told["key"])
         learner = _owners(tables)[rows]
-        place_of = np.full((len(states), len(pool.items)), -1, dtype=np.intp)
+        place_of = np.full((len(states), len(pool.items)), -1, dtype=np.int32)
         place_of.reshape(-1)[learner * len(pool.items) + at] = np.arange(len(at))
         answered_at = told["answered_at"][rows]
         return cls(
@@ -89,16 +90,34 @@ class History(NamedTuple):
         """Returns how many of each learner's answered items have the flag (N,)."""
         return np.bincount(self.learner[flags], minlength=len(self.bounds) - 1)
 
+    def part(self, learners: slice) -> "Part":
+        """Returns where consecutive learners' answered items are."""
+        answers = slice(self.bounds[learners.start], self.bounds[learners.stop])
+        cells = self.learner[answers] - learners.start
+        cells *= self.place_of.shape[1]
+        cells += self.at[answers]
+        return Part(learners, answers, cells)
+
+
+class Part(NamedTuple):
+    """Some n consecutive learners of the N. Their answered items are the `answers` of the history; `cells` are the places of these in a
+    flattened array over the items of the pool (n, I)."""
+
+    learners: slice
+    answers: slice
+    cells: Indexes
+
 
 class Terms(NamedTuple):
-    """The terms that some arm weighs: `growth`, `goal` and `level` (log-odds of a right answer to an item of difficulty 0) (N, G),
-    `challenge` and `information` (N, I), `review` and `novelty` of the answered items (H,) (others have 0 and 1). None is 0 everywhere."""
+    """The terms that depend on skills, `growth`, `goal` and `level` (log-odds of a right answer to an item of difficulty 0) (N, G), and
+    `review` and `novelty` of the answered items (H,) (others have 0 and 1). A `goal` of None is 0 everywhere."""
 
+    pool: Pool
+    difficulty: Floats
+    policy: Policy
     level: Floats
     growth: Floats
     goal: Floats | None
-    challenge: Floats | None
-    information: Floats | None
     review: Floats
     novelty: Floats
 
@@ -112,47 +131,54 @@ class Terms(NamedTuple):
         history: History,
         goal_of_skills: Floats | None,
         policy: Policy,
-        weights: Iterable[Weights],
     ) -> "Terms":
         """`difficulty` (I,) and `ability` (N,) are in logits; `goal_of_skills` is (N, S), 0 where a learner has no goal."""
         level = _skill_effect(pool, skills, policy)
         level += ability[:, None]
-        weighed = list(weights)
-        logits = challenge = information = None
-        if any(each.challenge for each in weighed):
-            logits = np.repeat(level, pool.group_sizes, axis=1)
-            logits -= difficulty
-            challenge = challenge_at(logits, policy)
-        if any(each.information for each in weighed):
-            logits = np.repeat(level, pool.group_sizes, axis=1) - difficulty if logits is None else logits
-            information = information_at(logits)
         return cls(
+            pool=pool,
+            difficulty=difficulty,
+            policy=policy,
             level=level,
             growth=_growth(pool, skills, policy),
             goal=None if goal_of_skills is None else _mean_of_groups(pool, goal_of_skills),
-            challenge=challenge,
-            information=information,
             review=_review(history),
             novelty=history.elapsed / (history.elapsed + policy.novelty_days * DAY),
         )
 
-    def total(self, weights: Weights, pool: Pool, history: History, open_groups: Flags | None) -> Floats:
-        """Returns the weighted sum of the terms of every item (N, I), -inf where its group is closed."""
-        of_groups = weights.growth * self.growth
+    def totals(self, part: Part, arms: Sequence[Weights], open_groups: Flags | None) -> list[Floats]:
+        """Returns for each arm the weighted sum of the terms of every item (n, I), -inf where its group is closed."""
+        challenge = information = None
+        if any(each.challenge for each in arms):
+            challenge = challenge_at(self._logits(part), self.policy)
+        if any(each.information for each in arms):
+            information = information_at(self._logits(part))
+        return [self._total(part, each, open_groups, challenge, information) for each in arms]
+
+    def _logits(self, part: Part) -> Floats:
+        """Returns the log-odds of a right answer to every item (n, I)."""
+        logits: Floats = self.level[part.learners].repeat(self.pool.group_sizes, axis=1)
+        logits -= self.difficulty
+        return logits
+
+    def _total(
+        self, part: Part, weights: Weights, open_groups: Flags | None, challenge: Floats | None, information: Floats | None
+    ) -> Floats:
+        of_groups = weights.growth * self.growth[part.learners]
         of_groups += weights.novelty
         if self.goal is not None:
-            of_groups += weights.goal * self.goal
+            of_groups += weights.goal * self.goal[part.learners]
         if open_groups is not None:
-            of_groups[~open_groups] = -np.inf
-        total: Floats = np.repeat(of_groups, pool.group_sizes, axis=1)
-        if weights.challenge and self.challenge is not None:
-            total += weights.challenge * self.challenge
-        if weights.information and self.information is not None:
-            total += weights.information * self.information
-        answered = weights.novelty * self.novelty
-        answered += weights.review * self.review
+            of_groups[~open_groups[part.learners]] = -np.inf
+        total: Floats = of_groups.repeat(self.pool.group_sizes, axis=1)
+        if weights.challenge and challenge is not None:
+            total += weights.challenge * challenge
+        if weights.information and information is not None:
+            total += weights.information * information
+        answered = weights.novelty * self.novelty[part.answers]
+        answered += weights.review * self.review[part.answers]
         answered -= weights.novelty
-        total.reshape(-1)[history.learner * len(pool.items) + history.at] += answered
+        total.reshape(-1)[part.cells] += answered
         return total
 
 
