@@ -18,7 +18,7 @@ from cli import report_display
 from cli.api import Api, Json
 from cli.session import HomeOption, JsonOption, bare, fail, print_json, with_platform
 
-Course = Annotated[str, typer.Argument(help="The course's id.")]
+Course = Annotated[str, typer.Option("--course", help="The course.")]
 FromDay = Annotated[str, typer.Option("--from", help="The first day, such as 2026-09-01.", show_default=False)]
 ToDay = Annotated[str, typer.Option("--to", help="The last day.", show_default=False)]
 Learners = Annotated[list[str] | None, typer.Option("--learner", help="Only this learner; repeat for more.")]
@@ -81,7 +81,7 @@ def learners(
 
 def learner(
     learner: Annotated[str, typer.Argument(help="The learner's id.")],
-    course: Annotated[str, typer.Option("--course", help="The course.")] = "fractions",
+    course: Course = "fractions",
     first: FromDay = "",
     last: ToDay = "",
     home: HomeOption = None,

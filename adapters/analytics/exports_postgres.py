@@ -1,5 +1,6 @@
 """Exports in PostgreSQL. What is due is a table of its own, so that writers need to see nothing else across organizations."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.shared.postgres import translated
 from domain.analytics.exports import Export, ExportFormat, ExportLost, ExportNotFound, ExportState
 from domain.analytics.model import ReportKind, ReportQuery
-from domain.analytics.ports import DueExports, Exports
+from domain.analytics.ports import DueExports, ExportCounter, Exports
 from domain.shared.errors import InvalidInput
 from domain.shared.ids import canonical_uuid
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import Quota
 
 _COLUMNS = """id::text AS id, kind, course, start_day, end_day, learners, format, creator, created_at, state, tries, row_count, byte_count,
     error, finished_at, expires_at"""
@@ -44,6 +46,14 @@ _TAKE = text("""
 SELECT 1 FROM due_exports WHERE organization_id = :organization AND id = :id AND due_at <= :now FOR UPDATE SKIP LOCKED
 """)
 _NEXT = text("SELECT organization_id, id::text FROM due_exports WHERE due_at <= :now ORDER BY due_at LIMIT 1")
+
+_HOLD = text("SELECT pg_advisory_xact_lock(hashtextextended('analytics exports ' || :organization, 0))")
+# What was asked for lately is at the end of the index; what is in progress is due.
+_USED = text("""
+SELECT (SELECT count(*) FROM exports WHERE organization_id = :organization AND created_at >= :midnight) AS today,
+       (SELECT count(*) FROM due_exports d JOIN exports e USING (organization_id, id)
+        WHERE d.organization_id = :organization AND e.state IN ('PENDING', 'RUNNING')) AS in_progress
+""")
 
 
 class PostgresExports(Exports):
@@ -112,6 +122,20 @@ class PostgresExports(Exports):
 
     async def _due(self, export_id: str, at: datetime) -> None:
         await self._connection.execute(_PUT_DUE, {"organization": self._organization, "id": export_id, "due_at": at})
+
+
+class PostgresExportCounter(ExportCounter):
+    def __init__(self, connection: AsyncConnection, organization: str) -> None:
+        self._connection = connection
+        self._organization = organization
+
+    async def hold(self) -> None:
+        await self._connection.execute(_HOLD, {"organization": self._organization})
+
+    async def used(self, now: datetime) -> Mapping[Quota, int]:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        row = (await self._connection.execute(_USED, {"organization": self._organization, "midnight": midnight})).one()
+        return {Quota.EXPORTS_A_DAY: row.today, Quota.EXPORTS_IN_PROGRESS: row.in_progress}
 
 
 class PostgresDueExports(DueExports):

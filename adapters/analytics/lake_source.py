@@ -73,7 +73,8 @@ class TopicFrom:
                     "enable.auto.offset.store": False,
                     "auto.offset.reset": "earliest",
                     "isolation.level": "read_uncommitted",
-                    "fetch.wait.max.ms": 100,
+                    # A batch is collected for half a minute.
+                    "fetch.wait.max.ms": 500,
                     "queued.max.messages.kbytes": 16 * 1024,
                     "fetch.queue.backoff.ms": 10,
                     "reconnect.backoff.max.ms": 1_000,

@@ -1,6 +1,7 @@
 """Reports in memory, for tests: every answer is computed from the facts when it is asked for."""
 
 import asyncio
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -8,13 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from adapters.analytics.exports_postgres import place_in
-from domain.analytics.exports import Export, ExportLost, ExportNotFound
+from domain.analytics.exports import Export, ExportLost, ExportNotFound, ExportState
 from domain.analytics.model import Attempted, Decided, Facts, MasteryTold, Rebuilt, ReportQuery, SessionMarked
-from domain.analytics.ports import AnalyticsUnit, DueExports, Exports, Reports
+from domain.analytics.ports import AnalyticsUnit, DueExports, ExportCounter, Exports, Reports
 from domain.analytics.reports import Row, cursor_at, key_in, key_of
 from domain.analytics.reports_from_log import Log
 from domain.analytics.rollups import Tally
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import Quota
 
 
 @dataclass
@@ -116,6 +118,21 @@ class MemoryExports(Exports):
             self._tables.due[export.id] = due_at
 
 
+class MemoryExportCounter(ExportCounter):
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def hold(self) -> None:
+        """Units take turns."""
+
+    async def used(self, now: datetime) -> Mapping[Quota, int]:
+        exports = self._tables.exports.values()
+        return {
+            Quota.EXPORTS_A_DAY: sum(each.created_at.date() == now.date() for each in exports),
+            Quota.EXPORTS_IN_PROGRESS: sum(each.state in (ExportState.PENDING, ExportState.RUNNING) for each in exports),
+        }
+
+
 class MemoryAnalyticsUnit(AnalyticsUnit):
     def __init__(self, store: MemoryAnalytics, organization: str, lock: asyncio.Lock) -> None:
         self._store = store
@@ -127,6 +144,7 @@ class MemoryAnalyticsUnit(AnalyticsUnit):
         self._tables = self._store.tables.get(self._organization, Tables()).copied()
         self.reports = MemoryReports(self._tables)
         self.exports = MemoryExports(self._tables)
+        self.quotas = MemoryExportCounter(self._tables)
         return self
 
     async def commit(self) -> None:

@@ -1,6 +1,6 @@
 """Reports in PostgreSQL: facts, the aggregates that they add up to, and one statement a report."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -8,8 +8,8 @@ from sqlalchemy import table as table_named
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.analytics import postgres_statements as sql
-from adapters.analytics.exports_postgres import PostgresExports
-from adapters.analytics.postgres_reports import IN_RANGE, STATEMENTS
+from adapters.analytics.exports_postgres import PostgresExportCounter, PostgresExports
+from adapters.analytics.postgres_reports import OF_ALL_DAYS, STATEMENTS
 from adapters.shared.postgres import PostgresUnit
 from domain.analytics.model import Attempted, Decided, Facts, Rebuilt, ReportQuery
 from domain.analytics.ports import AnalyticsUnit, Reports
@@ -18,7 +18,7 @@ from domain.analytics.rollups import FirstAnswer, Tally, by_session, micros_of, 
 from domain.shared.page import Page, PageRequest
 
 _STATEMENTS = {kind: text(statement) for kind, statement in STATEMENTS.items()}
-_IN_RANGE = {kind: text(statement) for kind, statement in IN_RANGE.items()}
+_OF_ALL_DAYS = {kind: text(statement) for kind, statement in OF_ALL_DAYS.items()}
 
 
 class PostgresReports(Reports):
@@ -32,7 +32,7 @@ class PostgresReports(Reports):
         tally = Tally.of(new)
         await self._write(sql.LEARNER_DAYS, _day_rows(tally), 8)
         await self._write(sql.SKILL_DAYS, _skill_rows(tally), 6)
-        await self._write(sql.FIRST_ANSWERS_WITH_TOTALS, _first_rows(tally.items), 10)
+        await self._write(sql.ANSWER_DAYS, _first_rows(tally.items), 10)
         await self._write(sql.DECISION_ANSWERS, _first_rows(tally.decided), 10)
         told = newest_of_days(facts.masteries)
         mastery_rows = ((m.learner, m.skill, m.day, m.sequence, m.revision, m.mean, m.lower, m.upper) for m in told)
@@ -75,7 +75,7 @@ class PostgresReports(Reports):
         }
         key = key_in(query.kind, request.after) if request.after is not None else [None] * len(row.key)
         parameters |= {f"k{number}": part for number, part in enumerate(key)}
-        statement = _STATEMENTS[query.kind] if query.of_all_days else _IN_RANGE.get(query.kind, _STATEMENTS[query.kind])
+        statement = _OF_ALL_DAYS.get(query.kind, _STATEMENTS[query.kind]) if query.of_all_days else _STATEMENTS[query.kind]
         found = (await self._connection.execute(statement, parameters)).all()
         elements = tuple(row(*each) for each in found[: request.size])
         return Page(elements, cursor_at(elements[-1]) if len(found) > request.size else None)
@@ -103,6 +103,7 @@ class PostgresAnalyticsUnit(PostgresUnit, AnalyticsUnit):
     def _open(self) -> None:
         self.reports = PostgresReports(self.connection, self._organization)
         self.exports = PostgresExports(self.connection, self._organization)
+        self.quotas = PostgresExportCounter(self.connection, self._organization)
 
 
 def _once(facts: Collection[Any]) -> list[Any]:
@@ -143,11 +144,12 @@ def _skill_rows(tally: Tally) -> Iterator[tuple[Any, ...]]:
         yield *key, did.attempts, did.correct
 
 
-def _first_rows(firsts: dict[tuple[str, str, str], FirstAnswer]) -> Iterator[tuple[Any, ...]]:
+def _first_rows(firsts: Mapping[tuple[Any, ...], FirstAnswer]) -> Iterator[tuple[Any, ...]]:
+    """By three ids, and perhaps by the day, which the answer tells."""
     for key in sorted(firsts):
         first = firsts[key].first
         choices = sql.SEPARATOR.join(first.choices)
-        yield *key, first.id, first.answered_at, first.day, first.correct, micros_of(first), choices, firsts[key].attempts
+        yield *key[:3], first.id, first.answered_at, first.day, first.correct, micros_of(first), choices, firsts[key].attempts
 
 
 def _decision_row(made: Decided) -> tuple[Any, ...]:

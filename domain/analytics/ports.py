@@ -1,6 +1,6 @@
 """What reports need of the world."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -10,6 +10,7 @@ from domain.analytics.exports import Export, ExportFormat
 from domain.analytics.model import Facts, Rebuilt, ReportQuery
 from domain.analytics.reports import Row
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import Quota
 
 
 class Reports(Protocol):
@@ -50,11 +51,23 @@ class Exports(Protocol):
         """Replaces an export; it is due again at `due_at`, or never. Raises ExportLost if it was taken by a later try."""
 
 
+class ExportCounter(Protocol):
+    """How many exports one organization has asked for."""
+
+    async def hold(self) -> None:
+        """Keeps others from asking for one until the unit ends."""
+
+    async def used(self, now: datetime) -> Mapping[Quota, int]:
+        """EXPORTS_IN_PROGRESS, and EXPORTS_A_DAY of the day in UTC."""
+        ...
+
+
 class AnalyticsUnit(Protocol):
     """One transaction; leaving it without commit() undoes it."""
 
     reports: Reports
     exports: Exports
+    quotas: ExportCounter
 
     async def commit(self) -> None: ...
 

@@ -1,8 +1,9 @@
 """Aggregates that facts add up to, whatever their order: counts are added, and of several first answers the first one stays."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 
 from domain.analytics.model import Attempted, MasteryTold, SessionMarked
 
@@ -11,8 +12,9 @@ DayKey = tuple[str, date, str]
 """Course, day, learner."""
 SkillKey = tuple[str, str, str, date]
 """Course, learner, skill, day."""
-ItemKey = tuple[str, str, str]
-"""Course, item, learner."""
+ItemKey = tuple[str, str, str, date]
+"""Course, item, learner, day."""
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class Activity:
 
 @dataclass(slots=True)
 class FirstAnswer:
-    """A learner's first answer to an item in a course, and how many answers there are."""
+    """A learner's first answer to an item, on a day or after a decision, and how many answers there are."""
 
     first: Attempted
     attempts: int = 1
@@ -68,12 +70,12 @@ class Tally:
         self.days.setdefault((attempt.course, day, attempt.learner), Activity()).add(attempt)
         for skill in set(attempt.skills):
             self.skills.setdefault((attempt.course, attempt.learner, skill, day), Activity()).add(attempt)
-        _first(self.items, (attempt.course, attempt.item, attempt.learner), attempt)
+        _first(self.items, (attempt.course, attempt.item, attempt.learner, day), attempt)
         if attempt.decision:
             _first(self.decided, (attempt.decision, attempt.learner, attempt.item), attempt)
 
 
-def _first(firsts: dict[tuple[str, str, str], FirstAnswer], key: tuple[str, str, str], attempt: Attempted) -> None:
+def _first(firsts: dict[K, FirstAnswer], key: K, attempt: Attempted) -> None:
     if (known := firsts.get(key)) is None:
         firsts[key] = FirstAnswer(attempt)
     else:

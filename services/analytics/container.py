@@ -26,6 +26,7 @@ from domain.analytics.lake import ALL_TABLES, QUARANTINE, TABLES
 from domain.analytics.ports import ReportFiles
 from domain.analytics.use_cases.create_export import CreateExport
 from domain.analytics.use_cases.get_export import GetExport
+from domain.analytics.use_cases.get_usage import GetUsage
 from domain.analytics.use_cases.list_exports import ListExports
 from domain.analytics.use_cases.rebuild_reports import RebuildReports
 from domain.analytics.use_cases.record_facts import RecordFacts
@@ -61,6 +62,7 @@ class AnalyticsContainer(containers.DeclarativeContainer):
         run_report=providers.Factory(RunReport, new_unit=unit.provider),
         rebuild_reports=providers.Factory(RebuildReports, new_unit=unit.provider),
         create_export=providers.Factory(CreateExport, new_unit=unit.provider, clock=clock, new_id=providers.Object(random_id)),
+        get_usage=providers.Factory(GetUsage, new_unit=unit.provider, clock=clock),
         get_export=providers.Factory(GetExport, new_unit=unit.provider, files=files),
         list_exports=providers.Factory(ListExports, new_unit=unit.provider),
     )

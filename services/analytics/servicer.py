@@ -12,6 +12,7 @@ from domain.analytics.model import ReportKind, ReportQuery
 from domain.analytics.reports import Cell, Choice, CohortWeek, Day, Item, Learner, PolicyArm, Row, Summary, Week
 from domain.analytics.use_cases.create_export import CreateExport
 from domain.analytics.use_cases.get_export import GetExport
+from domain.analytics.use_cases.get_usage import GetUsage
 from domain.analytics.use_cases.list_exports import ListExports
 from domain.analytics.use_cases.rebuild_reports import RebuildReports
 from domain.analytics.use_cases.run_report import RunReport
@@ -45,6 +46,7 @@ class AnalyticsUseCases:
     run_report: RunReport
     rebuild_reports: RebuildReports
     create_export: CreateExport
+    get_usage: GetUsage
     get_export: GetExport
     list_exports: ListExports
 
@@ -112,6 +114,10 @@ class AnalyticsServicer(AnalyticsServiceServicer):
         format = messages.format_in(request.format)
         query = messages.query_in(messages.kind_in(request.kind), request).narrowed(await learners_seen(context))
         return messages.export_message(await self._use.create_export(caller(context), query, format))
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Call) -> pb.GetUsageResponse:
+        used = await self._use.get_usage(caller(context))
+        return pb.GetUsageResponse(used={str(quota): count for quota, count in used.items()})
 
     async def GetExport(self, request: pb.GetExportRequest, context: Call) -> pb.Export:
         export_id = canonical_uuid(id_in(request.name, "exports"), "name")

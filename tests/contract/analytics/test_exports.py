@@ -1,5 +1,6 @@
 """Exports: what is due, who writes it, and the files, on a real object store."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -26,11 +27,13 @@ from domain.analytics.ports import ReportFile, ReportFiles
 from domain.analytics.reports import Cell, Choice, Row
 from domain.analytics.use_cases.create_export import CreateExport
 from domain.analytics.use_cases.get_export import GetExport
+from domain.analytics.use_cases.get_usage import GetUsage
 from domain.analytics.use_cases.write_export import WriteExport
 from domain.shared.caller import Caller, Role
-from domain.shared.errors import Unavailable
+from domain.shared.errors import QuotaReached, Unavailable
 from domain.shared.ids import random_id
 from domain.shared.page import PageRequest
+from domain.shared.plans import Plan, Quota
 from tests.contract.analytics.report_stores import Store
 from tests.stores import S3
 from tests.unit.analytics.report_making import attempt, query
@@ -55,9 +58,11 @@ class Desk:
     organization: str
     now: list[datetime] = field(default_factory=lambda: [NOW])
 
+    plan: Plan = Plan.STANDARD
+
     @property
     def grace(self) -> Caller:
-        return Caller(self.organization, "grace", frozenset({Role.TEACHER}))
+        return Caller(self.organization, "grace", frozenset({Role.TEACHER}), plan=self.plan)
 
     async def ask(self, kind: ReportKind = ReportKind.ITEMS, format: ExportFormat = ExportFormat.CSV) -> Export:
         create = CreateExport(self.store.unit, lambda: self.now[0], random_id)
@@ -232,3 +237,23 @@ def test_an_empty_report_is_a_file_with_columns_only(format: ExportFormat) -> No
         assert table_in(format, file.path.read_bytes()) == []
         path = file.path
     assert not path.exists()
+
+
+async def test_a_plan_bounds_the_exports_in_progress_and_those_of_a_day(desk: Desk) -> None:
+    desk.plan = Plan.TRIAL
+    usage = GetUsage(desk.store.unit, lambda: desk.now[0])
+    ended = await asyncio.gather(*(desk.ask() for _ in range(4)), return_exceptions=True)
+    assert sum(isinstance(each, Export) for each in ended) == 1
+    refused = [each for each in ended if isinstance(each, QuotaReached)]
+    assert {(each.quota, each.retry_after) for each in refused} == {("exports_in_progress", timedelta(seconds=10))}
+    assert await usage(desk.grace) == {Quota.EXPORTS_A_DAY: 1, Quota.EXPORTS_IN_PROGRESS: 1}
+    for _ in range(4):
+        assert await desk.write()
+        await desk.ask()
+    assert await desk.write()
+    with pytest.raises(QuotaReached) as full:
+        await desk.ask()
+    assert (full.value.quota, full.value.retry_after) == ("exports_a_day", timedelta(hours=12))
+    desk.now[0] += timedelta(hours=12)
+    assert await usage(desk.grace) == {Quota.EXPORTS_A_DAY: 0, Quota.EXPORTS_IN_PROGRESS: 0}
+    await desk.ask()

@@ -87,6 +87,18 @@ async def test_the_order_in_which_attempts_arrive_changes_nothing(store: Store, 
     same(*ways)
 
 
+async def test_an_answer_that_comes_late_takes_its_place_between_the_days_that_are_known(store: Store, north: str) -> None:
+    days = [attempt(n, item=f"i{n % 2}", correct=n % 3 > 0, answered_at=MONDAY + timedelta(days=n // 2)) for n in range(20)]
+    early, late = days[::4] + days[1::4], days[2::4] + days[3::4]
+    await store.record(north, Facts([*early, attempt(99, "bob", "i0", answered_at=MONDAY + timedelta(days=5))]))
+    await store.record(north, Facts(late[::-1]))
+    log = Log(Facts([*days, attempt(99, "bob", "i0", answered_at=MONDAY + timedelta(days=5))]))
+    for kind in EVERY_KIND:
+        for start in range(0, 10, 3):
+            asked = query(kind, start=(MONDAY + timedelta(days=start)).date(), end=(MONDAY + timedelta(days=start + 4)).date())
+            same(await store.rows(north, asked), log.report(asked))
+
+
 async def test_batches_at_once_count_every_attempt_once(store: Store, north: str) -> None:
     made = [attempt(n, f"l{n % 7}", f"i{n % 5}", n % 3 > 0) for n in range(400)]
     batches = [Facts(made[start : start + 100]) for start in (0, 50, 100, 150, 200, 250, 300)]
@@ -193,13 +205,15 @@ async def test_a_rebuild_finds_and_mends_aggregates_that_are_wrong(postgres: Pos
             connection = unit.connection  # type: ignore[attr-defined]
             await connection.execute(text("UPDATE learner_days SET correct = correct + 1 WHERE learner = 'l1'"))
             await connection.execute(text("DELETE FROM skill_days WHERE learner = 'l2'"))
-            await connection.execute(text("UPDATE first_answers SET learner = 'nobody' WHERE learner = 'l0' AND item = 'i0'"))
+            await connection.execute(text("UPDATE answer_days SET learner = 'nobody' WHERE learner = 'l0' AND item = 'i0'"))
+            await connection.execute(text("UPDATE course_days SET learners = learners + 1"))
+            await connection.execute(text("DELETE FROM answer_totals WHERE learner = 'l1'"))
             await connection.execute(text("DELETE FROM decision_answers"))
             await unit.commit()
         async with stored.unit(north) as unit:
             rebuilt = await unit.reports.rebuild()
             await unit.commit()
-        assert (rebuilt.attempts, rebuilt.differences) == (50, 1 + 1 + 2 + 12)
+        assert (rebuilt.attempts, rebuilt.differences) == (50, 1 + 1 + 2 + 1 + 1 + 12)
         async with stored.unit(north) as unit:
             assert (await unit.reports.rebuild()).differences == 0
         for kind in EVERY_KIND:

@@ -1,6 +1,7 @@
 """What business intelligence tools see: one organization's rows, to read."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -9,7 +10,7 @@ import pytest
 from domain.analytics.model import Facts
 from tests.contract.analytics.report_stores import engine_of, postgres_store
 from tests.stores import PostgresServer
-from tests.unit.analytics.report_making import attempt
+from tests.unit.analytics.report_making import MONDAY, attempt
 
 VIEWS = (
     "attempts",
@@ -25,10 +26,10 @@ VIEWS = (
 
 @pytest.fixture
 async def reader(postgres: PostgresServer, north: str) -> AsyncIterator[asyncpg.Connection]:
-    """A login of a tool that may read `north`; `north` has three attempts and another organization one."""
+    """A login of a tool that may read `north`; `north` has four attempts and another organization one."""
     engine = engine_of(postgres.dsn("paideia_analytics"))
     stored = postgres_store(engine)
-    await stored.record(north, Facts([attempt(n) for n in range(3)]))
+    await stored.record(north, Facts([attempt(n) for n in range(3)] + [attempt(3, answered_at=MONDAY + timedelta(days=1))]))
     await stored.record(f"{north}-not", Facts([attempt(9)]))
     await engine.dispose()
     role = f"bi_{uuid4().hex}"
@@ -42,15 +43,20 @@ async def reader(postgres: PostgresServer, north: str) -> AsyncIterator[asyncpg.
 
 
 async def test_a_reader_sees_the_rows_of_its_organization_only(reader: asyncpg.Connection) -> None:
-    assert await reader.fetchval("SELECT count(*) FROM analytics_views.attempts") == 3
-    assert await reader.fetchval("SELECT sum(attempts) FROM analytics_views.learner_days") == 3
+    assert await reader.fetchval("SELECT count(*) FROM analytics_views.attempts") == 4
+    assert await reader.fetchval("SELECT sum(attempts) FROM analytics_views.learner_days") == 4
     for view in VIEWS:
         await reader.fetch(f"SELECT * FROM analytics_views.{view}")
 
 
+async def test_a_first_answer_is_the_first_of_all_days_with_how_many_there_are(reader: asyncpg.Connection) -> None:
+    (first,) = await reader.fetch("SELECT * FROM analytics_views.first_answers")
+    assert (first["answered_at"], first["day"], first["attempts"]) == (MONDAY, MONDAY.date(), 4)
+
+
 async def test_a_reader_cannot_step_into_another_organization(reader: asyncpg.Connection, north: str) -> None:
     await reader.execute("SELECT set_config('paideia.organization', $1, false)", f"{north}-not")
-    assert await reader.fetchval("SELECT count(*) FROM analytics_views.attempts") == 3
+    assert await reader.fetchval("SELECT count(*) FROM analytics_views.attempts") == 4
     assert await reader.fetchval("SELECT count(*) FROM analytics.attempts WHERE organization_id <> $1", north) == 0
 
 
