@@ -67,7 +67,7 @@ class Assembly:
             "PAIDEIA_BOOTSTRAP_ADMIN": self.settings.admin,
             # By name: browsers bind no passkey to an address of digits.
             "PAIDEIA_PRIVATE_IDENTITY_PROVIDERS": self.settings.private_identity_providers,
-            "PAIDEIA_PUBLIC_URL": self.settings.public_url or f"http://localhost:{self.ports.edge}",
+            "PAIDEIA_PUBLIC_URL": self._public_url,
         }
         self._ensure_certificates()
         hosts = self._hosts(shared, (migrations.name, topics.name, valkey.name))
@@ -102,6 +102,10 @@ class Assembly:
         if self.settings.mesh_tls == "off":
             return {}
         return {"PAIDEIA_MESH_CERTIFICATES": str(self.certificates.ensure_workload(name, contexts))}
+
+    @property
+    def _public_url(self) -> str:
+        return self.settings.public_url or f"http://localhost:{self.ports.edge}"
 
     @property
     def _own_workload(self) -> Path | None:
@@ -168,6 +172,7 @@ class Assembly:
         ]
         if self.settings.mesh_tls == "on":
             argv += ["--mesh", str(self.certificates.workload("edge")), "--mesh-domain", MESH_DOMAIN]
+        argv += ["--public-url", self._public_url]
         argv += ["--admin", f"127.0.0.1:{self.ports.edge_admin}"]
         argv += ["--jwks-listen", f"127.0.0.1:{self.ports.edge_internal}"]
         argv += ["--integrations", f"127.0.0.1:{self.ports.integrations}"]

@@ -9,7 +9,6 @@ from typing import Self, TypeVar
 
 from domain.inference.history import Entry, with_entries
 from domain.inference.model import (
-    IN_USE,
     ModelAlreadyExists,
     ModelChange,
     ModelNotFound,
@@ -19,6 +18,7 @@ from domain.inference.model import (
 from domain.inference.ports import ArtifactStore, Computing, EventOutbox, HistoryRepository, InferenceUnit, ModelRepository
 from domain.shared.errors import Unavailable
 from domain.shared.page import Page, PageRequest
+from domain.shared.rollout import IN_USE
 
 T = TypeVar("T")
 
@@ -91,9 +91,6 @@ class MemoryHistories(HistoryRepository):
     async def add(self, entries: Mapping[str, Sequence[Entry]]) -> None:
         for learner, new in entries.items():
             self._state.histories[learner] = with_entries(self._state.histories.get(learner, ()), new)
-
-    async def erase(self, learner: str) -> int:
-        return len(self._state.histories.pop(learner, ()))
 
 
 class MemoryEvents(EventOutbox):

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    delete,
     insert,
     select,
     text,
@@ -31,17 +30,15 @@ from adapters.shared.outbox import add_to_outbox
 from adapters.shared.postgres import PostgresUnit
 from domain.inference.history import Entry, with_entries
 from domain.inference.model import (
-    IN_USE,
     ModelAlreadyExists,
     ModelChange,
     ModelNotFound,
     PredictionsCompared,
     RegisteredModel,
-    Stage,
-    Standing,
 )
 from domain.inference.ports import EventOutbox, HistoryRepository, InferenceUnit, ModelRepository
 from domain.shared.page import Page, PageRequest
+from domain.shared.rollout import IN_USE, Stage, Standing
 
 _schema = MetaData()
 models = Table(
@@ -166,11 +163,6 @@ class PostgresHistories(HistoryRepository):
             update(learner_histories).where(its == bindparam("of")).values(entries=bindparam("now")),
             [{"of": row.learner, "now": _stored(with_entries(_entries(row.entries), entries[row.learner]))} for row in rows],
         )
-
-    async def erase(self, learner: str) -> int:
-        its = learner_histories.c.learner
-        erased = delete(learner_histories).where(its == learner).returning(learner_histories.c.entries)
-        return sum(len(_entries(row.entries)) for row in await self._connection.execute(erased))
 
 
 class PostgresEvents(EventOutbox):

@@ -75,8 +75,8 @@ class Artifact(NamedTuple):
                 raise wrong(f"has a number in {name} that is not finite")
         return cls(header, tensors)
 
-    def tensor(self, name: str, *shape: int | None) -> Tensor:
-        """Returns an array that must have this shape, None standing for any length. Raises InvalidInput."""
+    def tensor(self, name: str, *shape: int | None, whole: bool = False) -> Tensor:
+        """Returns an array that must have this shape, None standing for any length, and if `whole` be of integers. Raises InvalidInput."""
         found = self.tensors.get(name)
         if (
             found is None
@@ -85,6 +85,8 @@ class Artifact(NamedTuple):
         ):
             form = " x ".join("n" if each is None else str(each) for each in shape)
             raise wrong(f"must have an array {name} of the shape {form}")
+        if whole and found.dtype.kind != "i":
+            raise wrong(f"must have whole numbers in {name}")
         return found
 
 

@@ -46,9 +46,6 @@ class HistoryRepository(Protocol):
     async def add(self, entries: Mapping[str, Sequence[Entry]]) -> None:
         """Puts new answers to each learner's, whoever else does meanwhile; repeats change nothing."""
 
-    async def erase(self, learner: str) -> int:
-        """Forgets a learner; returns how many answers were kept."""
-
 
 class EventOutbox(Protocol):
     async def add(self, event: PredictionsCompared) -> None: ...

@@ -108,11 +108,12 @@ def _logistic(artifact: Artifact) -> ResponseModel:
 
 
 def _boosting(artifact: Artifact) -> ResponseModel:
-    feature = artifact.tensor("feature", None).astype(np.int32)
+    feature = artifact.tensor("feature", None, whole=True).astype(np.int32)
     nodes = len(feature)
-    left, right = (artifact.tensor(each, nodes).astype(np.int32) for each in ("left", "right"))
+    left, right = (artifact.tensor(each, nodes, whole=True).astype(np.int32) for each in ("left", "right"))
     threshold, value = (artifact.tensor(each, nodes).astype(float) for each in ("threshold", "value"))
-    roots, baseline = artifact.tensor("roots", None).astype(np.int32), float(artifact.tensor("baseline"))
+    roots = artifact.tensor("roots", None, whole=True).astype(np.int32)
+    baseline = float(artifact.tensor("baseline"))
     trees = Trees(feature, threshold, left, right, value, roots, baseline)
     if fault := trees.fault(len(FEATURES)):
         raise wrong(f"has trees that cannot be: {fault}")
@@ -170,8 +171,9 @@ def _table_tensors(table: ItemTable) -> dict[str, Tensor]:
 
 def _table(artifact: Artifact) -> ItemTable:
     names, skill_names = (_names(artifact.header.get(each), each) for each in ("items", "skills"))
-    sums, tallies = artifact.tensor("table_evidence", len(names), 5), _tallies(artifact.tensor("table_items", len(names), 2))
-    start, skill = artifact.tensor("table_item_skill_start", len(names) + 1), artifact.tensor("table_item_skill", None)
+    sums, tallies = artifact.tensor("table_evidence", len(names), 5), _tallies(artifact, "table_items", len(names), 2)
+    start = artifact.tensor("table_item_skill_start", len(names) + 1, whole=True)
+    skill = artifact.tensor("table_item_skill", None, whole=True)
     if (np.diff(start) < 0).any() or start[0] != 0 or start[-1] != len(skill):
         raise wrong("must say which skills each item has")
     if ((skill < 0) | (skill >= len(skill_names))).any():
@@ -185,8 +187,8 @@ def _table(artifact: Artifact) -> ItemTable:
         name: Item(tuple([skill_names[each] for each in skill[begin:end]]), ItemEvidence(tally.answers, *map(float, own)), tally)
         for name, own, tally, begin, end in zip(names, sums, tallies, start[:-1], start[1:], strict=True)
     }
-    skills = _tallies(artifact.tensor("table_skills", len(skill_names), 2))
-    (total,) = _tallies(artifact.tensor("table_total", 2).reshape(1, 2))
+    skills = _tallies(artifact, "table_skills", len(skill_names), 2)
+    (total,) = _tallies(artifact, "table_total", 2)
     return ItemTable(items, dict(zip(skill_names, skills, strict=True)), total)
 
 
@@ -208,7 +210,8 @@ def _names(told: Any, what: str) -> list[str]:
     return told
 
 
-def _tallies(counts: Tensor) -> list[Tally]:
+def _tallies(artifact: Artifact, name: str, *shape: int) -> list[Tally]:
+    counts = artifact.tensor(name, *shape, whole=True).reshape(-1, 2)
     if ((counts < 0) | (counts > 2**40)).any() or (counts[:, 1] > counts[:, 0]).any():
         raise wrong("has counts of answers that cannot be")
     return [Tally(*each) for each in counts.tolist()]

@@ -1,11 +1,10 @@
-"""Policies as resources: immutable versions, the stages of their rollout, and who is decided for by which."""
+"""Policies as resources: immutable versions, rolled out in stages, and who is decided for by which."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from typing import Any
 
 from domain.scheduler.policy import PRACTICE_2, Policy
@@ -18,11 +17,8 @@ from domain.shared.errors import (
     NotFound,
     RequestIdReused,
 )
+from domain.shared.rollout import IllegalStage, Kind, Stage, Standing, is_for
 
-MOST_SHADOWS = 3
-"""Policies of one scope that may be in the shadow at a time."""
-DEFAULT_SHADOW_SHARE = 0.1
-LARGEST_CANARY_SHARE = 0.5
 LONGEST_DESCRIPTION = 1_000
 
 
@@ -38,50 +34,19 @@ class PolicyChangedMeanwhile(Conflict):
     reason = "POLICY_CHANGED_MEANWHILE"
 
 
-class IllegalStage(NotAllowedNow):
-    reason = "ILLEGAL_STAGE"
-
-
-class StageTaken(NotAllowedNow):
-    reason = "STAGE_TAKEN"
-
-
 class PolicyNotLive(NotAllowedNow):
     reason = "POLICY_NOT_LIVE"
 
 
-class Stage(StrEnum):
-    """Where a policy stands: decided by nobody, decided silently, decided for a share of learners, for all, no longer."""
-
-    DRAFT = "draft"
-    SHADOW = "shadow"
-    CANARY = "canary"
-    LIVE = "live"
-    RETIRED = "retired"
-
-
-MOVES: Mapping[Stage, frozenset[Stage]] = {
-    Stage.DRAFT: frozenset({Stage.SHADOW, Stage.RETIRED}),
-    Stage.SHADOW: frozenset({Stage.SHADOW, Stage.CANARY, Stage.RETIRED}),
-    Stage.CANARY: frozenset({Stage.CANARY, Stage.SHADOW, Stage.LIVE, Stage.RETIRED}),
-    Stage.LIVE: frozenset(),
-    Stage.RETIRED: frozenset(),
-}
-"""The stages that a policy may be given. To its own stage it moves with another share; what is live is retired by a successor or by a
-rollback, which also makes the one before it live again."""
-
-IN_USE = (Stage.SHADOW, Stage.CANARY, Stage.LIVE)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A policy's stage. `share` is that of the learners it decides for, in (0, 1] while in the shadow or a canary, else 0. `replaced` is
-    the policy that was live before this one was, if there was one. `revision` counts the changes."""
-
-    stage: Stage = Stage.DRAFT
-    share: float = 0.0
-    replaced: str | None = None
-    revision: int = 1
+POLICIES = Kind(
+    noun="policy",
+    nouns="policies",
+    roll_back="RollBackPolicy",
+    anew="create a new one with its definition",
+    changed_meanwhile=PolicyChangedMeanwhile,
+    not_live=PolicyNotLive,
+    here=" here",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,92 +68,9 @@ class PolicyVersion:
     def id(self) -> str:
         return self.policy.version
 
-    def staged(self, stage: Stage, share: float) -> "PolicyVersion":
-        """Returns it in another stage, or with another share in its own. Raises IllegalStage, or InvalidInput naming the field."""
-        if stage not in MOVES[self.standing.stage]:
-            raise IllegalStage(f"policy {self.id} is {self.standing.stage}: {_what_may_follow(self.standing.stage)}")
-        return self._standing(stage, share=_share_in(stage, share))
-
-    def succeeding(self, live: "PolicyVersion | None") -> "PolicyVersion":
-        """Returns it with `live` noted as the one it replaces."""
-        return replace(self, standing=replace(self.standing, replaced=live.id if live else None))
-
-    def retired(self) -> "PolicyVersion":
-        return self._standing(Stage.RETIRED)
-
-    def restored(self) -> "PolicyVersion":
-        """Returns it live again, as it was before its successor; it still knows whom it had replaced itself."""
-        return self._standing(Stage.LIVE)
-
-    def must_be_at(self, revision: int | None) -> None:
-        """Raises PolicyChangedMeanwhile if a revision is given that is not the current one."""
-        if revision is not None and revision != self.standing.revision:
-            raise PolicyChangedMeanwhile(f"policy {self.id} was changed meanwhile; read it again")
-
     def standing_at(self, standing: Standing) -> "PolicyVersion":
-        """Returns it as it was at another time."""
+        """Returns it as it was, or will be, at another time."""
         return replace(self, standing=standing)
-
-    def decides_for(self, learner: str) -> bool:
-        """Whether the learner is in its share. The same learners are for as long as the share does not shrink; another policy has others."""
-        return self.standing.stage is Stage.LIVE or place_of(learner, self.id) < self.standing.share
-
-    def _standing(self, stage: Stage, share: float = 0.0) -> "PolicyVersion":
-        now = self.standing
-        return replace(self, standing=Standing(stage, share, now.replaced, now.revision + 1))
-
-
-def staging(version: PolicyVersion, stage: Stage, share: float, beside: Iterable[PolicyVersion]) -> list[PolicyVersion]:
-    """Returns what changes when a policy moves to a stage, in this order: the live one that it replaces, if any, and itself.
-
-    `beside` are the other policies in use in its scope. Raises IllegalStage, StageTaken, or InvalidInput naming the field.
-    """
-    changed = version.staged(stage, share)
-    there = [each for each in beside if each.standing.stage is stage and each.id != version.id]
-    if stage is Stage.CANARY and there:
-        raise StageTaken(f"policy {there[0].id} is the canary here: finish or retire it first")
-    if stage is Stage.SHADOW and len(there) >= MOST_SHADOWS:
-        raise StageTaken(f"{len(there)} policies are in the shadow here, which is the most: retire one first")
-    if stage is Stage.LIVE:
-        live = next(iter(there), None)
-        return [*([live.retired()] if live else []), changed.succeeding(live)]
-    return [changed]
-
-
-def rolling_back(version: PolicyVersion, before: PolicyVersion | None) -> list[PolicyVersion]:
-    """Returns what changes when a live policy is taken back, in this order: itself, and the one that it replaced, if any.
-
-    Raises PolicyNotLive.
-    """
-    if version.standing.stage is not Stage.LIVE:
-        raise PolicyNotLive(f"policy {version.id} is {version.standing.stage}: only what is live can be rolled back")
-    return [version.retired(), *([before.restored()] if before else [])]
-
-
-def place_of(learner: str, policy: str) -> float:
-    """Returns a number in [0, 1), uniform over learners and independent between policies, always the same for both."""
-    digest = blake2b(f"{policy}/{learner}".encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 2**53
-
-
-def _what_may_follow(stage: Stage) -> str:
-    if stage is Stage.LIVE:
-        return "another policy that becomes live retires it, and RollBackPolicy brings back the one before it"
-    if stage is Stage.RETIRED:
-        return "that is for good, create a new one with its definition"
-    return f"it may become {', '.join(each for each in Stage if each in MOVES[stage])}"
-
-
-def _share_in(stage: Stage, share: float) -> float:
-    largest = {Stage.SHADOW: 1.0, Stage.CANARY: LARGEST_CANARY_SHARE}.get(stage, 0.0)
-    share = share or (DEFAULT_SHADOW_SHARE if stage is Stage.SHADOW else 0.0)
-    if largest == 0.0:
-        if share != 0.0:
-            raise InvalidInput.of("share", f"must be left out: a policy that is {stage} has none")
-        return 0.0
-    if not 0.0 < share <= largest:
-        raise InvalidInput.of("share", f"must be above 0 and at most {largest:g} for {stage}")
-    return share
 
 
 def plain(value: Any) -> Any:
@@ -290,7 +172,7 @@ class _Scope:
         )
 
     def serving(self, learner: str) -> PolicyVersion | None:
-        return self.canary if self.canary and self.canary.decides_for(learner) else self.live
+        return self.canary if self.canary and is_for(self.canary, learner) else self.live
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +194,7 @@ class Rollout:
         serving: PolicyVersion | None = None
         for key in (course, ""):
             if (scope := self.scopes.get(key)) is not None:
-                shadows += [each.policy for each in scope.shadows if each.decides_for(learner)]
+                shadows += [each.policy for each in scope.shadows if is_for(each, learner)]
                 if (serving := scope.serving(learner)) is not None:
                     break
         if serving is None:

@@ -98,7 +98,10 @@ class Call:
         self.visit.begin_anew(organization=organization, link=state.link)
         await self.browsers.keep_tokens(self.visit, Tokens(organization, tokens.access_token, until, tokens.refresh_token))
         if before:
-            await self.ask("SignOut", pb.SignOutRequest(refresh_token=before))
+            try:
+                await self.ask("SignOut", pb.SignOutRequest(refresh_token=before))
+            except Refusal as refusal:  # the new session is there all the same, and the old one ends when its time has come
+                log.warning("a session that was signed in over has not ended", code=refusal.code.name)
         return go("/account/connect" if state.link else state.return_to or "/account")
 
     async def steps_up(self, access_token: str) -> None:

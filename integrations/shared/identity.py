@@ -1,5 +1,6 @@
 """Calls to identity, and its refusals as they can be shown to people."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from paideia.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 _SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _MESH_NAME = "identity.mesh.paideia"
+_Version = tuple[tuple[int, int], ...]
 _OPTIONS = (("grpc.max_reconnect_backoff_ms", 2_000), ("grpc.initial_reconnect_backoff_ms", 100))
 
 
@@ -38,44 +40,69 @@ class RenewedStub:
 
     def __init__(self, target: str, mesh: Path | None, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._target = target
-        self._mesh = mesh
+        self._files = [mesh / name for name in ("ca.crt", "tls.key", "tls.crt")] if mesh else []
         self._monotonic = monotonic
-        self._looked_at = self._version = 0.0
+        self._looked_at = 0.0
+        self._version: _Version = ()
         self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
-        self._old: list[grpc.aio.Channel] = []
+        self._closing: set[asyncio.Task[None]] = set()
 
     def __getattr__(self, rpc: str) -> Any:
         if rpc.startswith("_"):
             raise AttributeError(rpc)
         if self._stub is None or self._changed():
-            if self._channel is not None:
-                self._old.append(self._channel)  # calls in flight end on it
-            self._channel = self._open()
-            self._stub = IdentityServiceStub(self._channel)
+            self._renew()
         return getattr(self._stub, rpc)
 
     async def close(self) -> None:
-        for channel in [*self._old, *([self._channel] if self._channel else [])]:
-            await channel.close(grace=1)
+        for closing in self._closing:
+            closing.cancel()
+        if self._channel is not None:
+            await self._channel.close(grace=1)
+
+    def _renew(self) -> None:
+        try:
+            channel = self._open()
+        except OSError:
+            if self._stub is None:
+                raise
+            return  # looked at again: what there is still serves
+        old, self._channel, self._stub = self._channel, channel, IdentityServiceStub(channel)
+        if old is not None:
+            # No call outlives its deadline, so those in flight end on the channel that they began on.
+            closing = asyncio.get_running_loop().create_task(old.close(grace=_SECONDS))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _open(self) -> grpc.aio.Channel:
-        if self._mesh is None:
+        if not self._files:
             return grpc.aio.insecure_channel(self._target, options=_OPTIONS)
-        authorities, key, chain = ((self._mesh / name).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt"))
-        self._version = (self._mesh / "tls.crt").stat().st_mtime
+        authorities, key, chain = self._read()
         credentials = grpc.ssl_channel_credentials(authorities, key, chain)
         return grpc.aio.secure_channel(
             self._target, credentials, options=(*_OPTIONS, ("grpc.ssl_target_name_override", _MESH_NAME))
         )
 
+    def _read(self) -> tuple[bytes, ...]:
+        """Returns the three files as they belong together: again when they were exchanged meanwhile. Raises OSError."""
+        while True:
+            version = self._current()
+            found = tuple(each.read_bytes() for each in self._files)
+            if self._current() == version:
+                self._version = version
+                return found
+
+    def _current(self) -> _Version:
+        return tuple((found.st_ino, found.st_mtime_ns) for found in (each.stat() for each in self._files))
+
     def _changed(self) -> bool:
         now = self._monotonic()
-        if self._mesh is None or now - self._looked_at < _LOOK_SECONDS:
+        if not self._files or now - self._looked_at < _LOOK_SECONDS:
             return False
         self._looked_at = now
         try:
-            return (self._mesh / "tls.crt").stat().st_mtime != self._version
+            return self._current() != self._version
         except OSError:
             return False
 

@@ -15,6 +15,7 @@ from paideia.identity.v1 import events_pb2 as identity
 from domain.audit.model import Act, Outcome
 from domain.audit.use_cases.record_acts import RecordActs
 from domain.shared.trace import trace_id
+from services.shared.log import LogMessage
 
 ACTS = "audit.acts"
 IDENTITY_EVENTS = "identity.events"
@@ -25,17 +26,15 @@ _TRIED = ("_REPLAYED", "_REUSED", "_COPIED")
 _OF_THE_USER = ("SIGNED_IN", "SIGN_IN_CHALLENGED")
 
 
-class LogMessage(Protocol):
-    @property
-    def organization(self) -> str: ...
+class Event(LogMessage, Protocol):
+    """An event with all that its act is made of."""
+
     @property
     def event_id(self) -> str: ...
     @property
     def type(self) -> str: ...
     @property
     def traceparent(self) -> str: ...
-    @property
-    def value(self) -> bytes: ...
     @property
     def sent_at(self) -> float: ...
 
@@ -46,7 +45,7 @@ class Acts:
 
     record_acts: RecordActs
 
-    async def __call__(self, batch: Sequence[LogMessage]) -> None:
+    async def __call__(self, batch: Sequence[Event]) -> None:
         by_organization: defaultdict[str, list[Act]] = defaultdict(list)
         for message in batch:
             if message.type not in _TOLD_OTHERWISE:
@@ -55,7 +54,7 @@ class Acts:
             await self.record_acts(organization, acts)
 
 
-def act_in(message: LogMessage) -> Act:
+def act_in(message: Event) -> Act:
     """Returns the act that a message tells of. Raises ValueError or DecodeError if it tells of none."""
     if message.type == ActRecorded.DESCRIPTOR.full_name:
         event = ActRecorded.FromString(message.value)
@@ -74,7 +73,7 @@ def act_in(message: LogMessage) -> Act:
     return _happened(message)
 
 
-def _happened(message: LogMessage) -> Act:
+def _happened(message: Event) -> Act:
     """An event of identity, of whatever type: types that come later are recorded by their name."""
     kind = descriptor_pool.Default().FindMessageTypeByName(message.type)
     event: Message = message_factory.GetMessageClass(kind).FromString(message.value)
@@ -91,7 +90,7 @@ def _happened(message: LogMessage) -> Act:
         _time_of(event) or datetime.fromtimestamp(message.sent_at, UTC),
         user if notice in _OF_THE_USER else "",
         f"identity.{name}",
-        user or getattr(event, "signing_key", ""),
+        user or getattr(event, "signing_key", "") or getattr(event, "plan", ""),
         outcome,
         reason=getattr(event, "session", ""),
         trace_id=trace_id(message.traceparent),

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from google.protobuf.message import DecodeError
 from paideia.ingestion.v1.events_pb2 import LearningEvent
@@ -13,18 +12,11 @@ from domain.inference.model import Told
 from domain.inference.use_cases.record_answers import RecordAnswers
 from domain.shared.errors import InvalidInput
 from domain.shared.ids import canonical_uuid
+from services.shared.log import LogMessage
 from services.shared.names import id_in
 from services.shared.times import when
 
 USER_ATTEMPTS = "user.attempts"
-
-
-class LogMessage(Protocol):
-    @property
-    def organization(self) -> str: ...
-
-    @property
-    def value(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)

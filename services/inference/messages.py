@@ -8,7 +8,7 @@ from paideia.inference.v1 import inference_service_pb2 as pb
 
 from domain.inference.artifact import LARGEST
 from domain.inference.history import MOST_SKILLS
-from domain.inference.model import ModelChange, RegisteredModel, Stage
+from domain.inference.model import ModelChange, RegisteredModel
 from domain.inference.response_model import Candidate
 from domain.inference.use_cases.explain_prediction import Explained
 from domain.inference.use_cases.predict_responses import Predicted
@@ -16,6 +16,8 @@ from domain.inference.use_cases.register_model import NewModel
 from domain.inference.use_cases.stage_model import StageOrder
 from domain.shared.errors import InvalidInput
 from domain.shared.ids import canonical_uuid, chosen_id
+from domain.shared.rollout import Stage
+from services.shared.etags import revision_in
 from services.shared.names import id_in
 from services.shared.times import timestamp
 
@@ -37,16 +39,8 @@ def stage_order(request: pb.StageModelRequest) -> StageOrder:
     canonical_uuid(request.request_id, "request_id")
     if request.stage not in _STAGE_OF:
         raise InvalidInput.of("stage", f"must be one of {', '.join(stage.name for stage in Stage)}")
-    return StageOrder(id_in(request.name, "models"), _STAGE_OF[request.stage], request.share, revision_in(request.etag))
-
-
-def revision_in(etag: str) -> int | None:
-    """Returns the revision that an etag stands for, None if it is left out."""
-    if not etag:
-        return None
-    if not (etag.isascii() and etag.isdecimal() and len(etag) < 18):
-        raise InvalidInput.of("etag", "must be the etag of the model, unchanged")
-    return int(etag)
+    revision = revision_in(request.etag, "model")
+    return StageOrder(id_in(request.name, "models"), _STAGE_OF[request.stage], request.share, revision)
 
 
 def model_in(name: str) -> str | None:

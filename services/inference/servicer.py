@@ -17,6 +17,7 @@ from domain.inference.use_cases.stage_model import StageModel
 from domain.shared.ids import canonical_uuid
 from services.inference import messages
 from services.shared.call import caller
+from services.shared.etags import revision_in
 from services.shared.names import id_in
 from services.shared.paging import next_token, page_request
 
@@ -55,7 +56,7 @@ class InferenceServicer(InferenceServiceServicer):
 
     async def RollBackModel(self, request: pb.RollBackModelRequest, context: Call) -> pb.RollBackModelResponse:
         canonical_uuid(request.request_id, "request_id")
-        model_id, revision = id_in(request.name, "models"), messages.revision_in(request.etag)
+        model_id, revision = id_in(request.name, "models"), revision_in(request.etag, "model")
         retired, live = await self._use.roll_back_model(caller(context), model_id, revision)
         return pb.RollBackModelResponse(
             retired=messages.model_message(retired), live=messages.model_message(live) if live else None

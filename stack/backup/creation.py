@@ -30,6 +30,14 @@ async def create(home: Home, repository: Repository, passphrase: str, full: bool
     began = time.monotonic()
     source = Source.running(home)
     repository.create()
+    with repository.writing():
+        return await _create(source, repository, passphrase, full, progress, began)
+
+
+async def _create(
+    source: Source, repository: Repository, passphrase: str, full: bool, progress: Progress, began: float
+) -> Manifest:
+    home = source.home
     async with source.connection() as connection:
         system = str(await connection.fetchval("SELECT system_identifier FROM pg_control_system()"))
         before = [

@@ -5,6 +5,7 @@ backups/<id>/manifest.json   what the backup consists of; written last, so a bac
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -109,6 +110,16 @@ class Repository:
             each.mkdir(parents=True, exist_ok=True)
             each.chmod(0o700)
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keeps others from adding and removing: contents of a backup that is not finished belong to none yet. Raises BackupFailed."""
+        with (self.path / ".lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BackupFailed(f"another command is writing to {self.path}: try again when it has ended") from None
+            yield
+
     def new_id(self, now: datetime) -> str:
         return f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
@@ -177,7 +188,13 @@ class Repository:
         return "" if digest == entry.sha256 else "is not what was backed up"
 
     def forget(self, manifests: Iterable[Manifest]) -> tuple[int, int]:
-        """Removes backups, and contents that no other backup has. Returns how many contents, and their bytes."""
+        """Removes backups, and contents that no other backup has. Returns how many contents, and their bytes. Raises BackupFailed."""
+        if not self.path.exists():
+            return 0, 0
+        with self.writing():
+            return self._forget(manifests)
+
+    def _forget(self, manifests: Iterable[Manifest]) -> tuple[int, int]:
         for each in manifests:
             # First the manifest: what is left of an interrupted removal is no backup.
             (self._backups / each.id / "manifest.json").unlink(missing_ok=True)

@@ -63,7 +63,7 @@ def mend_watermarks(objects: Path, ends: Mapping[str, int]) -> None:
     """Makes partitions end where they were cut; a batch that was written out of turn may reach further."""
     for partition, end in ends.items():
         folder = objects / partition
-        newest = max((folder / "records").glob("*.batch"), default=None)
+        newest = max((folder / "records").glob("*.batch"), key=lambda each: int(each.stem), default=None)
         if newest is not None:
             with newest.open("rb") as batch:
                 end = max(end, end_of(int(newest.stem), batch.read(64)))

@@ -36,19 +36,19 @@ class VerifyActs:
         organization = chain_of(caller, platform)
         async with self.new_unit(organization) as unit:
             await unit.chain.hold()  # so that acts and heads are of one moment
-            heads = await unit.chain.heads(after[0], None)
-            newest = await unit.chain.newest_head()
             links = await unit.chain.links(after[0], self.at_once)
-        done = len(links) < self.at_once
-        last = (links[-1].sequence, links[-1].hash) if links else after
-        shown = heads if done else [each for each in heads if each.sequence <= last[0]]
+            done = len(links) < self.at_once
+            last = (links[-1].sequence, links[-1].hash) if links else after
+            # Behind the last act there should be no head.
+            heads = await unit.chain.heads(after[0], None if done else last[0])
+            newest = await unit.chain.newest_head()
         hashes = {each.sequence: each.hash for each in links} | ({after[0]: after[1]} if after[0] else {})
-        faults = [*faults_in(after, links), *self._faults_of_heads(organization, hashes, shown, last[0])]
+        faults = [*faults_in(after, links), *self._faults_of_heads(organization, hashes, heads, last[0])]
         if done and last[0] > (signed := newest.sequence if newest else 0):
             faults.append(Fault(FaultKind.UNSIGNED, signed + 1, f"acts {signed + 1} to {last[0]} were never signed"))
         if known_head:
             faults += self._against_known(organization, known_head, hashes, done, after[0])
-        return Verdict(len(links), len(shown), last, done, tuple(faults[:MOST_FAULTS]))
+        return Verdict(len(links), len(heads), last, done, tuple(faults[:MOST_FAULTS]))
 
     def _faults_of_heads(self, organization: str, hashes: dict[int, bytes], heads: Sequence[Head], last: int) -> Iterator[Fault]:
         for head in heads:

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from domain.inference.model import ModelChange, RegisteredModel, rolling_back
+from domain.inference.model import MODELS, ModelChange, RegisteredModel
 from domain.inference.ports import NewInferenceUnit
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
@@ -19,9 +19,9 @@ class RollBackModel:
         async with self.new_unit(caller.organization) as unit:
             await unit.models.hold()
             held = await unit.models.get(model_id)
-            held.must_be_at(revision)
+            MODELS.must_be_at(held, revision)
             before = await unit.models.get(held.standing.replaced) if held.standing.replaced else None
-            changed = rolling_back(held, before)
+            changed = MODELS.rolling_back(held, before)
             for each in changed:
                 await unit.models.save(each, ModelChange(each.id, each.standing, caller.user, self.clock()))
             await unit.commit()

@@ -1,9 +1,10 @@
 from dataclasses import dataclass
 
-from domain.inference.model import ModelChange, RegisteredModel, Stage, staging
+from domain.inference.model import MODELS, ModelChange, RegisteredModel
 from domain.inference.ports import NewInferenceUnit
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
+from domain.shared.rollout import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class StageModel:
         async with self.new_unit(caller.organization) as unit:
             await unit.models.hold()
             held = await unit.models.get(order.model)
-            held.must_be_at(order.revision)
-            changed = staging(held, order.stage, order.share, await unit.models.in_use())
+            MODELS.must_be_at(held, order.revision)
+            changed = MODELS.staging(held, order.stage, order.share, await unit.models.in_use())
             for each in changed:
                 await unit.models.save(each, ModelChange(each.id, each.standing, caller.user, self.clock()))
             await unit.commit()

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from domain.scheduler.policies import PolicyChange, PolicyVersion, first_answer, must_not_be_built_in, rolling_back
+from domain.scheduler.policies import POLICIES, PolicyChange, PolicyVersion, first_answer, must_not_be_built_in
 from domain.scheduler.ports import NewPolicyUnit, PolicyBook
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
@@ -27,8 +27,8 @@ class RollBackPolicy:
             if (own := first_answer(done, act, held.id)) is not None:
                 other = before and first_answer(done, act, before.id)
                 return held.standing_at(own), before.standing_at(other) if before and other else None
-            held.must_be_at(revision)
-            changed = rolling_back(held, before)
+            POLICIES.must_be_at(held, revision)
+            changed = POLICIES.rolling_back(held, before)
             for each in changed:
                 await unit.policies.save(each, PolicyChange(request_id, each.id, act, each.standing, caller.user, self.clock()))
             await unit.commit()

@@ -1,9 +1,10 @@
 from dataclasses import dataclass
 
-from domain.scheduler.policies import PolicyChange, PolicyVersion, Stage, first_answer, must_not_be_built_in, staging
+from domain.scheduler.policies import POLICIES, PolicyChange, PolicyVersion, first_answer, must_not_be_built_in
 from domain.scheduler.ports import NewPolicyUnit, PolicyBook
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
+from domain.shared.rollout import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class StagePolicy:
             held = await unit.policies.get(order.policy)
             if (done := first_answer(await unit.policies.changes_by(order.request_id), act, held.id)) is not None:
                 return held.standing_at(done)
-            held.must_be_at(order.revision)
+            POLICIES.must_be_at(held, order.revision)
             beside = [each for each in await unit.policies.in_use() if each.course == held.course]
-            changed = staging(held, order.stage, order.share, beside)
+            changed = POLICIES.staging(held, order.stage, order.share, beside)
             for each in changed:
                 change = PolicyChange(order.request_id, each.id, act, each.standing, caller.user, self.clock())
                 await unit.policies.save(each, change)

@@ -17,13 +17,9 @@ from domain.inference.model import (
     ModelNotFound,
     PredictionsCompared,
     RegisteredModel,
-    Stage,
-    StageTaken,
     Told,
 )
 from domain.inference.ports import NewInferenceUnit
-from domain.inference.use_cases.erase_learner import EraseLearner
-from domain.inference.use_cases.export_learner import ExportLearner
 from domain.inference.use_cases.get_model import GetModel
 from domain.inference.use_cases.list_models import ListModels
 from domain.inference.use_cases.record_answers import RecordAnswers
@@ -32,6 +28,7 @@ from domain.inference.use_cases.roll_back_model import RollBackModel
 from domain.inference.use_cases.stage_model import StageModel, StageOrder
 from domain.shared.caller import Caller, Role
 from domain.shared.page import PageRequest
+from domain.shared.rollout import Stage, StageTaken
 from tests.unit.inference.making import NOW, artifact, registered
 
 
@@ -165,15 +162,6 @@ async def test_answers_that_come_to_many_writers_at_once_are_all_kept(new_unit: 
     async with new_unit(north) as unit:
         kept = await unit.histories.of(["ada", "bob", "eve"])
     assert all(kept[each] == tuple(told(n).entry for n in range(60)) for each in ("ada", "bob", "eve"))
-
-
-async def test_a_learner_is_exported_and_forgotten(new_unit: NewInferenceUnit, north: str) -> None:
-    await RecordAnswers(new_unit)(north, [told(1), told(2), told(1, "bob")])
-    exported = await ExportLearner(new_unit)(north, "ada")
-    assert [each["item"] for each in exported] == ["item-1", "item-2"]
-    assert [await EraseLearner(new_unit)(north, "ada") for _ in range(2)] == [2, 0]
-    assert await ExportLearner(new_unit)(north, "ada") == []
-    assert len(await ExportLearner(new_unit)(north, "bob")) == 1
 
 
 async def test_an_event_commits_with_the_unit(new_unit: NewInferenceUnit, north: str) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.audit.ed25519 import Ed25519HeadSigner
-from adapters.audit.memory import MemoryAuditStore, MemoryState
-from domain.audit.model import PLATFORM, Fault, FaultKind, Link, Outcome, SignedEnd
+from adapters.audit.memory import MemoryAuditStore, MemoryChain, MemoryState
+from domain.audit.model import PLATFORM, Fault, FaultKind, Head, Link, Outcome, SignedEnd, chained
 from domain.audit.use_cases.verify_acts import VerifyActs
 from domain.shared.errors import Forbidden, InvalidInput
 from tests.unit.audit.chains import ADMIN, NOW, OPERATOR, SIGNER, act, recorded, stranger, verified
@@ -188,3 +188,41 @@ async def test_a_head_of_another_chain_or_key_is_refused() -> None:
             with pytest.raises(InvalidInput, match="known_head"):
                 await verified(store, signature)
         assert other.read(signature) is None or SIGNER.read(signature) is None
+
+
+async def test_an_act_that_was_put_at_the_end_is_not_vouched_for_by_the_next_signature() -> None:
+    store = MemoryAuditStore()
+    await recorded(store, [[act(1)]])
+    state = store.states["north"]
+    slipped = chained("north", state.links[-1], [act(2, actor="users/mallory")], NOW)
+    state.links += slipped
+    await recorded(store, [[act(3)], [act(4)]])
+    assert len(store.states["north"].links) == 4, "what really happened is recorded all the same"
+    (fault,) = [each for verdict in await verified(store) for each in verdict.faults]
+    assert (fault.kind, fault.sequence) == (FaultKind.UNSIGNED, slipped[0].sequence)
+
+
+async def test_after_the_end_was_cut_off_acts_are_recorded_and_the_loss_stays_known() -> None:
+    store = MemoryAuditStore()
+    await recorded(store, [[act(1)], [act(2)]])
+    del store.states["north"].links[-1]
+    await recorded(store, [[act(3)], [act(4)]])
+    assert [each.act.event_id for each in store.states["north"].links] == [act(each).event_id for each in (1, 3, 4)]
+    kinds = {each.kind for verdict in await verified(store) for each in verdict.faults}
+    assert kinds == {FaultKind.OTHER_ACT, FaultKind.UNSIGNED}
+
+
+async def test_a_part_of_a_chain_is_compared_with_its_own_heads_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryAuditStore()
+    await recorded(store, [[act(number)] for number in range(7)])
+    read: list[int] = []
+    heads = MemoryChain.heads
+
+    async def counted(self: MemoryChain, after: int, through: int | None) -> list[Head]:
+        found = await heads(self, after, through)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(MemoryChain, "heads", counted)
+    await verified(store, at_once=3)
+    assert read == [3, 3, 1]

@@ -11,10 +11,11 @@ from domain.inference.features import FEATURES
 from domain.inference.history import Answered
 from domain.inference.item_table import ItemTable
 from domain.inference.logistic import Logistic
-from domain.inference.model import RegisteredModel, Stage, Standing
+from domain.inference.model import RegisteredModel
 from domain.inference.response_model import ResponseModel
 from domain.inference.trained import TrainedModel, Unseen
 from domain.inference.trees import LEAF, Trees
+from domain.shared.rollout import Stage, Standing
 
 NOW = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
 KINDS = ("logistic", "boosting", "dkt")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.inference.artifact import LARGEST, Artifact
+from domain.inference.artifact import LARGEST, Artifact, digest_of
 from domain.inference.history import Answered
 from domain.inference.model import RegisteredModel
 from domain.inference.response_model import Candidate
@@ -64,6 +64,9 @@ def changed(kind: str, header: dict[str, Any] | None = None, **tensors: Any) -> 
         (lambda: changed("logistic", table_evidence=np.full((3, 5), 1e12)), "evidence"),
         (lambda: changed("logistic", table_evidence=[[1.0, 50.0, 1.0, 0.0, 0.0]] * 3), "evidence"),
         (lambda: changed("logistic", table_item_skill=[0, 0, 0, 9]), "skill"),
+        (lambda: changed("logistic", table_items=[[10.0, 9.5]] * 3), "whole numbers in table_items"),
+        (lambda: changed("logistic", table_item_skill_start=[0.0, 1.0, 2.0, 4.0]), "whole numbers in table_item_skill_start"),
+        (lambda: changed("boosting", roots=[0.0, 3.5]), "whole numbers in roots"),
         (lambda: changed("boosting", left=[0, 0, 0, 4, 0, 0]), "later node"),
         (lambda: changed("boosting", feature=[99, -1, -1, 9, -1, -1]), "feature"),
         (lambda: changed("boosting", roots=[0, 77]), "begins outside"),
@@ -105,3 +108,27 @@ def test_what_arrives_must_be_what_was_sent() -> None:
     with pytest.raises(InvalidInput) as refusal:
         RegisteredModel.of("next", artifact(), "0" * 64, "", NOW)
     assert refusal.value.violations[0].field == "digest"
+
+
+def header_of(text: bytes, tensors: bytes = b"") -> bytes:
+    return b"PAIDEIA1" + len(text).to_bytes(4, "little") + text + tensors
+
+
+@pytest.mark.parametrize(
+    "evaluation", [b'{"auc":1e999}', rb'{"auc":"\u0000"}', rb'{"auc":"\ud800"}', b'{"auc":"' + b"x" * 100_000 + b'"}']
+)
+def test_an_evaluation_that_no_database_holds_is_refused(evaluation: bytes) -> None:
+    whole = changed("logistic", {"evaluation": {"put": "here"}})
+    end = 12 + int.from_bytes(whole[8:12], "little")
+    told = header_of(whole[12:end].replace(b'{"put":"here"}', evaluation), whole[end:])
+    with pytest.raises(InvalidInput, match="finite numbers"):
+        RegisteredModel.of("next", told, digest_of(told), "", NOW)
+
+
+def test_an_array_without_numbers_but_larger_than_any_is_refused() -> None:
+    import zlib
+
+    text = b'{"tensors":{"a":{"type":"f8","shape":[67108864,67108864,0]}}}'
+    told = header_of(text, zlib.compress(b""))
+    with pytest.raises(InvalidInput):
+        RegisteredModel.of("next", told, digest_of(told), "", NOW)

@@ -68,6 +68,18 @@ def test_a_finished_backup_is_read_as_it_was_written_and_an_unfinished_one_is_no
     assert repository.manifests() == [made]
 
 
+def test_nothing_is_removed_while_a_backup_is_being_made(repository: Repository) -> None:
+    with repository.writing():
+        kept = repository.keep(io.BytesIO(b"x"), "events/x", 7)
+        with pytest.raises(BackupFailed, match="another command"):
+            repository.forget([])
+        with pytest.raises(BackupFailed, match="another command"), repository.writing():
+            pass
+        repository.finish(manifest(1, objects=(kept,)))
+    assert repository.forget([]) == (0, 0)
+    assert repository.has(kept)
+
+
 def test_verifying_finds_what_was_changed_and_what_is_gone(repository: Repository) -> None:
     kept = [repository.keep(io.BytesIO(bytes([n])), f"o{n}", 0) for n in range(3)]
     repository.finish(manifest(1, objects=tuple(kept), sealed=kept[0]))
