@@ -24,7 +24,7 @@ ENGINE = "decide-2"
 """Names the computation in this folder, learners' states included: a change that moves any number of any decision is a new engine."""
 _MOST_TOGETHER = 64
 # What is as large as the pool is computed for so many items at a time, which fit into the processor's cache.
-_MOST_CELLS = 16_384
+_MOST_CELLS = 40_960
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import uvloop
 from adapters.shared.mesh import UnreadableCertificates
 from adapters.shared.resources import MissingSecret
 from services.host.host import CONTEXTS, Host
+from services.host.memory import keep_freed_memory
 from services.host.observability import log_as_json
 from services.host.settings import WrongSetting, read_settings
 
@@ -26,6 +27,7 @@ def main() -> None:
     except WrongSetting as error:
         sys.exit(str(error))
     log_as_json("+".join(names), settings.log_level)
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # What start-up made stays for good, and requests leave few cycles: collections are rarer, and walk only what came since.
         gc.freeze()
