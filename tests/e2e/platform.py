@@ -6,10 +6,11 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +131,31 @@ class Platform:
             grpc, self.record.addresses[context], Path(certificates) if certificates else None, context
         )
         return opened
+
+    @contextmanager
+    def asked_meanwhile(self, *asks: Callable[[], int]) -> Iterator[list[int | str]]:
+        """Makes each of these requests again and again, in a thread of its own, and yields their statuses; failures are told in words."""
+        seen: list[int | str] = []
+        done = threading.Event()
+
+        def keep_asking(ask: Callable[[], int]) -> None:
+            while not done.is_set():
+                try:
+                    seen.append(ask())
+                except OSError as error:
+                    seen.append(repr(error))
+                done.wait(0.02)
+
+        threads = [threading.Thread(target=keep_asking, args=(ask,)) for ask in asks]
+        for thread in threads:
+            thread.start()
+        try:
+            yield seen
+            done.wait(2)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join(30)
 
     def log_lines(self, part: str) -> Iterator[Json]:
         for line in self.home.log(part).read_text(errors="replace").splitlines():

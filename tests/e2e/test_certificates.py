@@ -2,8 +2,6 @@
 
 import json
 import ssl
-import threading
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -45,30 +43,17 @@ def test_a_service_token_is_good_from_its_own_workload_only(
 def test_an_operator_changes_certificates_and_authorities_and_no_request_fails(platform: Platform) -> None:
     authorities = platform.home.certificates / "public" / "ca.crt"
     token, url = platform.token(), f"{platform.record.secure_url}/v1/courses/fractions"
-    before, done = serials(platform), threading.Event()
-    seen: list[int | str] = []
+    before = serials(platform)
 
-    def ask() -> None:
-        while not done.is_set():
-            # A handshake for each request, trusting what is in the file at that moment.
-            trust = ssl.create_default_context(cafile=str(authorities))
-            try:
-                with urllib.request.urlopen(
-                    urllib.request.Request(url, headers={"authorization": f"Bearer {token}"}), timeout=20, context=trust
-                ) as answer:
-                    seen.append(answer.status)
-            except (OSError, urllib.error.URLError) as error:
-                seen.append(repr(error))
-            done.wait(0.02)
+    def ask() -> int:
+        # A handshake for each request, trusting what is in the file at that moment.
+        trust = ssl.create_default_context(cafile=str(authorities))
+        request = urllib.request.Request(url, headers={"authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=20, context=trust) as answer:
+            return int(answer.status)
 
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    rotated = platform.paideia("certificates", "rotate", "--authorities")
-    done.wait(2)
-    done.set()
-    for thread in threads:
-        thread.join(30)
+    with platform.asked_meanwhile(ask, ask, ask) as seen:
+        rotated = platform.paideia("certificates", "rotate", "--authorities")
     assert rotated.returncode == 0, rotated.stderr
     assert set(seen) == {200}
     assert not before & serials(platform)
