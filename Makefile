@@ -34,8 +34,9 @@ gen/.ready: .venv/.ready $(PROTOS)
 proto: gen/.ready ## generate the stubs from protos/
 
 .PHONY: generate
-generate: proto ## write the Envoy configurations, the OpenAPI document and the authorization table anew
+generate: proto ## write the Envoy configurations, the manifests, the OpenAPI document and the authorization table anew
 	$(BIN)/python envoy/generate.py --golden
+	$(BIN)/python k8s/generate.py --golden
 
 .PHONY: check
 check: proto ## lint, format, types, import contracts, protos, generated files, Envoy configuration
@@ -46,6 +47,7 @@ check: proto ## lint, format, types, import contracts, protos, generated files, 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	MYPYPATH=envoy:gen $(BIN)/mypy envoy/generate.py envoy/edge/*.py
+	MYPYPATH=k8s:gen $(BIN)/mypy k8s/generate.py k8s/drain.py k8s/deployment/*.py
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: breaking

@@ -47,6 +47,8 @@ from paideia.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionService
 from adapters.ingestion.kafka import KafkaEventLog, records_of
 from adapters.shared.kafka import KafkaProducer
 from adapters.shared.topics import ensure_topics
+from domain.ingestion.ports import NothingCounted
+from domain.ingestion.use_cases.get_usage import GetUsage
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from domain.shared.caller import Caller, Role
 from domain.shared.clock import system_clock
@@ -54,8 +56,9 @@ from services.host.host import service_of
 from services.ingestion.servicer import IngestionServicer
 from services.shared.pipeline import Pipeline
 from services.shared.rules import rules_of
-from services.shared.tokens import AUDIENCE, ISSUER, TokenVerifier
+from services.shared.tokens import AUDIENCE, TokenVerifier
 
+ISSUER = "http://localhost:8080"
 ROOT = Path(__file__).parent.parent
 METHOD = "/paideia.ingestion.v1.IngestionService/IngestEvents"
 AT_A_TIME = 8
@@ -232,12 +235,11 @@ async def serve(bootstrap: str) -> None:
         return [key.as_dict(private=False)]
 
     service = service_of("ingestion")
-    pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock), dict(rules_of(service)), {})
+    pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock, issuer=ISSUER), dict(rules_of(service)), {})
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 8 * 1024 * 1024)])
     producer = KafkaProducer(bootstrap)
-    add_IngestionServiceServicer_to_server(
-        IngestionServicer(IngestEvents(KafkaEventLog(producer), system_clock)), pipeline.around(server)
-    )
+    ingest, usage = IngestEvents(KafkaEventLog(producer), system_clock), GetUsage(NothingCounted(), system_clock)
+    add_IngestionServiceServicer_to_server(IngestionServicer(ingest, usage), pipeline.around(server))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"127.0.0.1:{port}", jwt.encode({"alg": "ES256", "kid": "benchmark"}, claims, key), flush=True)

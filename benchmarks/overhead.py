@@ -30,6 +30,7 @@ from paideia.progress.v1.progress_service_pb2_grpc import (
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+ISSUER = "http://localhost:8080"
 CONCURRENCY = 16
 
 
@@ -56,7 +57,7 @@ def serve(pipe: Connection, key: dict[str, str] | None) -> None:
                 return [key]
 
             log_as_json("benchmark", "info")
-            pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock), rules_of(service_of("progress")))
+            pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock, issuer=ISSUER), rules_of(service_of("progress")))
         server = grpc.aio.server()
         add_ProgressServiceServicer_to_server(Masteries(), server if key is None else pipeline.around(server))
         pipe.send(server.add_insecure_port("127.0.0.1:0"))
@@ -114,7 +115,7 @@ def main() -> None:
     key = ECKey.generate_key("P-256", auto_kid=True)
     now = int(time.time())
     claims = {
-        "iss": "paideia",
+        "iss": ISSUER,
         "aud": "paideia",
         "sub": "ada",
         "org": "north",

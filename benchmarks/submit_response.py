@@ -42,6 +42,7 @@ from paideia.assessment.v1.assessment_service_pb2_grpc import (
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+ISSUER = "http://localhost:8080"
 POOL = 10
 LEARNERS = 500
 UPSERT = """
@@ -118,7 +119,7 @@ def serve(pipe: Connection, key: dict[str, str], dsn: str, relay_dsn: str, boots
         )
         await ensure_topics(bootstrap, ["user.attempts"])
         relay = asyncio.create_task(OutboxRelay(relay_dsn, "assessment", KafkaProducer(bootstrap)).run())
-        pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock), rules_of(service_of("assessment")))
+        pipeline = Pipeline(TokenVerifier(keys, b"m" * 32, system_clock, issuer=ISSUER), rules_of(service_of("assessment")))
         server = grpc.aio.server()
         add_AssessmentServiceServicer_to_server(servicer, pipeline.around(server))
         pipe.send(server.add_insecure_port("127.0.0.1:0"))
@@ -209,7 +210,7 @@ def main() -> None:
     key = ECKey.generate_key("P-256", auto_kid=True)
     now = int(time.time())
     claims = {
-        "iss": "paideia",
+        "iss": ISSUER,
         "aud": "paideia",
         "sub": "tess",
         "org": "north",

@@ -131,7 +131,7 @@ class Api:
                         self._token_until = 0.0
                     elif answer.status not in (408, 409, 429, 502, 503, 504):
                         raise Refused(answer.status, _json(data))
-                    elif answer.status == 409 and (refusal := Refused(409, _json(data))).reason != "CONFLICT":
+                    elif _is_final(refusal := Refused(answer.status, _json(data))):
                         raise refusal
                     problem = f"HTTP {answer.status}: {_json(data).get('message', '')}"
                     if after := answer.headers.get("retry-after", ""):
@@ -180,6 +180,13 @@ class Api:
         if not kept:
             raise CannotReach(f"the session of {self.access.login} has ended: sign in again with 'paideia sign-in'")
         return kept.access_token, kept.good_until - time.time()
+
+
+def _is_final(refusal: Refused) -> bool:
+    """Whether asking again changes nothing, although others of its status pass."""
+    return (refusal.status == 409 and refusal.reason != "CONFLICT") or (
+        refusal.status == 429 and refusal.reason == "QUOTA_REACHED"
+    )
 
 
 def credentials(access: Access) -> Json:

@@ -87,6 +87,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="HOST:PORT")
     parser.add_argument("--tls", metavar="FOLDER", help="tls.crt and tls.key of the public listener")
     parser.add_argument("--mesh", metavar="FOLDER", help="tls.crt, tls.key and ca.crt for mutual TLS with the contexts")
+    parser.add_argument(
+        "--public-url", metavar="URL", help="where people find the platform; access tokens name it as their issuer"
+    )
     parser.add_argument("--mesh-domain", help="a context's certificate is for CONTEXT.DOMAIN; else for its host")
     parser.add_argument("--assets", help="where Envoy finds what is written beside --out, if not there")
     parser.add_argument("--reflection", action="store_true", help="let anyone list the services by gRPC reflection")
@@ -113,6 +116,8 @@ def _values(options: argparse.Namespace) -> dict[str, Any]:
         values["targets"] = targets
     values |= {name: given for name in _ADDRESSES if (given := getattr(options, name))}
     values |= {name: vars(folder_tls(folder)) for name in ("tls", "mesh") if (folder := getattr(options, name))}
+    if options.public_url:
+        values["public_url"] = options.public_url
     if options.mesh_domain:
         values["mesh_domain"] = options.mesh_domain
     if options.reflection:

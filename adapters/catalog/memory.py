@@ -29,9 +29,11 @@ from domain.catalog.ports import (
     EventOutbox,
     ItemRepository,
     PublicationRepository,
+    QuotaCounter,
     SkillRepository,
 )
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import Quota
 
 
 @dataclass
@@ -132,6 +134,17 @@ class MemoryItems(ItemRepository):
         return _page((each for each in self._state.items.values() if skill_id in (None, *each.skills)), request)
 
 
+class MemoryQuotaCounter(QuotaCounter):
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    async def hold(self, quota: Quota) -> None:
+        """Units take turns."""
+
+    async def used(self, quota: Quota) -> int:
+        return len(self._state.courses if quota is Quota.COURSES else self._state.items)
+
+
 class MemoryCourses(CourseRepository):
     def __init__(self, state: MemoryState) -> None:
         self._state = state
@@ -209,6 +222,7 @@ class MemoryCatalogUnit(CatalogUnit):
         self.items = MemoryItems(self._state)
         self.courses = MemoryCourses(self._state)
         self.publications = MemoryPublications(self._state)
+        self.quotas = MemoryQuotaCounter(self._state)
         self.events = MemoryEvents(self._state)
         return self
 

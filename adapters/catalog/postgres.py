@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Column, Row, Select, Table, and_, delete, insert, select, text, update
+from sqlalchemy import Column, Row, Select, Table, and_, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,11 +41,15 @@ from domain.catalog.ports import (
     EventOutbox,
     ItemRepository,
     PublicationRepository,
+    QuotaCounter,
     SkillRepository,
 )
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import Quota
 
 _HOLD_GRAPH = text("SELECT pg_advisory_xact_lock(hashtextextended('catalog skills ' || :organization, 0))")
+_HOLD_QUOTA = text("SELECT pg_advisory_xact_lock(hashtextextended('catalog ' || :quota || ' ' || :organization, 0))")
+_COUNTED = {Quota.COURSES: courses, Quota.ITEMS: items}
 _ANCESTORS = text(
     "WITH RECURSIVE wanted(id) AS (SELECT unnest(CAST(:ids AS text[])) "
     "UNION SELECT unnest(s.prerequisites) FROM skills s JOIN wanted USING (id)) "
@@ -206,6 +210,20 @@ _with_edition = select(
 )
 
 
+class PostgresQuotaCounter(QuotaCounter):
+    def __init__(self, connection: AsyncConnection, organization: str) -> None:
+        self._connection = connection
+        self._organization = organization
+
+    async def hold(self, quota: Quota) -> None:
+        await self._connection.execute(_HOLD_QUOTA, {"quota": quota, "organization": self._organization})
+
+    async def used(self, quota: Quota) -> int:
+        table = _COUNTED[quota]
+        query = select(func.count()).select_from(table).where(table.c.organization_id == self._organization)
+        return (await self._connection.execute(query)).scalar_one()
+
+
 class PostgresCourses(CourseRepository):
     def __init__(self, connection: AsyncConnection, organization: str) -> None:
         self._connection = connection
@@ -334,6 +352,7 @@ class PostgresCatalogUnit(PostgresUnit, CatalogUnit):
         self.items = PostgresItems(self.connection, self._organization)
         self.courses = PostgresCourses(self.connection, self._organization)
         self.publications = PostgresPublications(self.connection, self._organization)
+        self.quotas = PostgresQuotaCounter(self.connection, self._organization)
         self.events = PostgresEvents(self.connection, self._organization)
 
 

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 _SECONDS = 5.0
 _LARGEST_ANSWER = 256 * 1024
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -116,8 +117,8 @@ class GuardedHttp:
         if self.private:
             return True
         found = ipaddress.ip_address(address.partition("%")[0])
-        mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-        return found.is_global and not found.is_multicast and (mapped is None or mapped.is_global)
+        within = _within(found)
+        return found.is_global and not found.is_multicast and (within is None or within.is_global)
 
 
 class _Resolver(AbstractResolver):
@@ -136,6 +137,15 @@ class _Resolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._system.close()
+
+
+def _within(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to, where a gateway translates."""
+    if isinstance(found, ipaddress.IPv4Address):
+        return None
+    if found in _NAT64:
+        return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.ipv4_mapped or found.sixtofour
 
 
 def _refusal_behind(error: BaseException) -> FetchRefused | None:

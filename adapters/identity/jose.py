@@ -1,30 +1,38 @@
-"""Access tokens: ES256 JWTs, signed with keys that are at rest only as AES-256-GCM ciphertext."""
+"""Access tokens: ES256 JWTs, signed with keys that are at rest only as AES-256-GCM ciphertext; and reading them again."""
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from joserfc import jwt
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from adapters.identity.vault import NONCE_BYTES, AesVault
 from domain.identity.credential_ports import UnreadableSecret
 from domain.identity.ports import TokenSigner
-from domain.identity.programs import Grant
+from domain.identity.programs import Grant, ProgramToken
+from domain.identity.programs_ports import TokenReader
 from domain.identity.sessions import ACCESS_TOKEN_LIFE, PublicKey, SigningKey
 from domain.identity.step_up import Authentication
 from domain.shared.caller import Role
+from domain.shared.plans import Plan
+
+_AUDIENCE = "paideia"
+_LONGEST_TOKEN = 8192
 
 
 class JoseSigner(TokenSigner):
-    """`encryption_key` has 32 bytes and seals private keys, as the vault seals; the key id is bound to the ciphertext."""
+    """`issuer` is the platform's public URL. `encryption_key` has 32 bytes and seals private keys, as the vault seals; the key id is bound
+    to the ciphertext."""
 
-    def __init__(self, encryption_key: bytes, previous: Sequence[bytes] = ()) -> None:
+    def __init__(self, encryption_key: bytes, issuer: str, previous: Sequence[bytes] = ()) -> None:
+        self._issuer = issuer
         self._vault = AesVault(encryption_key, previous)
         # Releases before this one sealed under the encryption key itself.
         self._older = [AESGCM(each) for each in (encryption_key, *previous)]
@@ -54,14 +62,16 @@ class JoseSigner(TokenSigner):
         now: datetime,
         authentication: Authentication | None = None,
         grant: Grant | None = None,
+        plan: Plan = Plan.STANDARD,
     ) -> str:
         issued = int(now.timestamp())
         claims: dict[str, Any] = {
-            "iss": "paideia",
-            "aud": "paideia",
+            "iss": self._issuer,
+            "aud": _AUDIENCE,
             "sub": user,
             "org": organization,
             "roles": sorted(roles),
+            "plan": plan,
             "sid": session,
             "jti": str(uuid4()),
             "iat": issued,
@@ -84,6 +94,37 @@ class JoseSigner(TokenSigner):
                 except InvalidTag:
                     continue
             raise
+
+
+class JoseTokenReader(TokenReader):
+    """`issuer` is the platform's public URL, as for JoseSigner."""
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer
+
+    def read(self, token: str, keys: Sequence[SigningKey]) -> ProgramToken | None:
+        if not 1 <= len(token) <= _LONGEST_TOKEN or not token.isascii():
+            return None
+        try:
+            kid = jws.extract_compact(token.encode()).headers().get("kid")
+            key = next((each for each in keys if each.kid == kid), None)
+            if key is None:
+                return None
+            public = ECKey.import_key({"kty": "EC", "crv": "P-256", "x": key.public.x, "y": key.public.y})
+            claims = jwt.decode(token, public, algorithms=["ES256"]).claims
+            if claims["iss"] != self._issuer or claims["aud"] != _AUDIENCE or "client_id" not in claims:
+                return None
+            return ProgramToken(
+                id=str(UUID(claims["jti"])),
+                client_id=claims["client_id"],
+                user=claims["sub"],
+                scopes=frozenset(claims["scope"].split()),
+                credential=claims["sid"],
+                issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+                expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+            )
+        except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+            return None
 
 
 def _context(kid: str) -> str:

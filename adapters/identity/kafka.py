@@ -10,11 +10,13 @@ from paideia.identity.v1 import events_pb2 as pb
 
 from domain.identity.events import (
     IdentityEvent,
+    PlanChanged,
     PrivacyOrdered,
     SecurityNoticed,
     SessionRevoked,
     SightChanged,
     SigningKeyMade,
+    TokenRevoked,
     UserCreated,
     UserDeactivated,
 )
@@ -50,6 +52,8 @@ def _subject(event: IdentityEvent) -> str:
             return f"privacyJobs/{event.job}"
         case SigningKeyMade():
             return f"signingKeys/{event.key}"
+        case PlanChanged():
+            return "plan"
         case _:
             return f"users/{event.user}"
 
@@ -58,6 +62,13 @@ def _message(event: IdentityEvent, organization: str) -> Message:
     at = _timestamp(event.at)
     if isinstance(event, SigningKeyMade):
         return pb.SigningKeyMade(signing_key=_subject(event), make_time=at, sign_time=_timestamp(event.signs_from))
+    if isinstance(event, PlanChanged):
+        return pb.OrganizationPlanChanged(
+            organization=f"organizations/{organization}",
+            change_time=at,
+            plan=f"plans/{event.plan}",
+            plan_before=f"plans/{event.before}",
+        )
     user = f"users/{event.user}"
     match event:
         case UserCreated():
@@ -66,6 +77,8 @@ def _message(event: IdentityEvent, organization: str) -> Message:
             return pb.UserDeactivated(user=user, deactivate_time=at)
         case SessionRevoked():
             return pb.SessionRevoked(user=user, revoke_time=at, session=f"sessions/{event.session}" if event.session else "")
+        case TokenRevoked():
+            return pb.SessionRevoked(user=user, revoke_time=at, session=f"tokens/{event.token}")
         case SightChanged():
             return pb.SightChanged(user=user, change_time=at, organization=f"organizations/{organization}")
         case PrivacyOrdered():

@@ -27,7 +27,7 @@ from domain.shared.page import Page, PageRequest
 from domain.shared.personal_data import Records
 
 if TYPE_CHECKING:
-    from adapters.identity.memory import Tenant
+    from adapters.identity.memory_tenant import Tenant
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -16,14 +16,16 @@ from domain.shared.page import Page, PageRequest
 
 @dataclass
 class ProgramState:
-    """What one organization knows of programs; when an assertion is forgotten, by program and digest; records by kind and id."""
+    """What one organization knows of programs; when an assertion is forgotten, by program and digest, and when a revoked
+    token is; records by kind and id."""
 
     programs: dict[str, Program] = field(default_factory=dict)
     assertions: dict[tuple[str, bytes], datetime] = field(default_factory=dict)
+    revoked: dict[str, datetime] = field(default_factory=dict)
     records: dict[tuple[Kind, str], Record] = field(default_factory=dict)
 
     def copy(self) -> "ProgramState":
-        return ProgramState(dict(self.programs), dict(self.assertions), dict(self.records))
+        return ProgramState(dict(self.programs), dict(self.assertions), dict(self.revoked), dict(self.records))
 
 
 class MemoryPrograms(ProgramRepository):
@@ -60,6 +62,17 @@ class MemoryPrograms(ProgramRepository):
             return False
         self._state.assertions[program_id, digest] = until
         return True
+
+    async def revoke_token(self, token_id: str, until: datetime, now: datetime) -> bool:
+        for token in [token for token, moment in self._state.revoked.items() if moment <= now]:
+            del self._state.revoked[token]
+        if token_id in self._state.revoked:
+            return False
+        self._state.revoked[token_id] = until
+        return True
+
+    async def is_token_revoked(self, token_id: str) -> bool:
+        return token_id in self._state.revoked
 
 
 class MemoryProvisioning(ProvisioningRepository):

@@ -45,7 +45,7 @@ class ProviderUnusable(NotAllowedNow):
 
 
 class OidcClient(ProviderClient):
-    """Remembers what providers say of themselves for ten minutes, and their keys until a token names another one."""
+    """Remembers what providers say of themselves for ten minutes, and their keys, until a token names another one."""
 
     def __init__(self, http: GuardedHttp, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._http = http

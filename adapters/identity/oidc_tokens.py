@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
+from adapters.identity.guarded_http import FetchFailed
 from domain.identity.federated_sign_in import AuthorizationRequest, LogoutNotice
 from domain.identity.federation import FederatedPerson, IdentityProvider, ProviderKind, shown_name
 from domain.identity.model import normalised_email
@@ -26,6 +27,7 @@ LONGEST_AGE = timedelta(minutes=10)
 _ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"})
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512, "519": hashlib.sha512, "DSA": hashlib.sha512}
 _REFETCH_SECONDS = 10.0
+_KEPT_SECONDS = 600.0
 _MOST_KEYS = 100
 _LONGEST_SUBJECT = 255
 _LONGEST_SID = 255
@@ -47,13 +49,15 @@ class Claims:
 
 
 class ProviderKeys:
-    """A provider's public keys. Fetched anew when a token names an unknown one, at most once in ten seconds."""
+    """A provider's public keys. Fetched anew when a token names an unknown one and when they are ten minutes old, for a provider withdraws
+    keys, too; at most once in ten seconds. While they cannot be fetched, the old ones hold, as far as anybody knows."""
 
     def __init__(self, fetch: Callable[[], Awaitable[Any]], monotonic: Callable[[], float]) -> None:
         self._fetch = fetch
         self._monotonic = monotonic
         self._keys: dict[str, KeySet] = {}
         self._fetched_at = -_REFETCH_SECONDS
+        self._good_until = 0.0
         self._fetching = asyncio.Lock()
 
     async def verified(self, token: str, listed: frozenset[str]) -> Claims:
@@ -76,15 +80,26 @@ class ProviderKeys:
         return Claims(header, dict(claims))
 
     async def _find(self, kid: str) -> KeySet:
-        if kid not in self._keys:
+        if self._lacks(kid):
             async with self._fetching:
-                now = self._monotonic()
-                if kid not in self._keys and now - self._fetched_at >= _REFETCH_SECONDS:
-                    self._fetched_at = now
-                    self._keys = _keys_in(await self._fetch())
+                if self._lacks(kid) and self._monotonic() - self._fetched_at >= _REFETCH_SECONDS:
+                    await self._renew(kid)
         if kid not in self._keys:
             raise TokenRefused("the provider lists no such key")
         return self._keys[kid]
+
+    def _lacks(self, kid: str) -> bool:
+        return kid not in self._keys or self._monotonic() >= self._good_until
+
+    async def _renew(self, kid: str) -> None:
+        self._fetched_at = self._monotonic()
+        try:
+            self._keys = _keys_in(await self._fetch())
+        except FetchFailed:
+            if kid not in self._keys:
+                raise
+        else:
+            self._good_until = self._fetched_at + _KEPT_SECONDS
 
 
 def check_id_token(claims: Claims, provider: IdentityProvider, request: AuthorizationRequest, now: datetime) -> None:

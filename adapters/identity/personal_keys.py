@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from hashlib import sha256
 from time import monotonic
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
@@ -24,8 +24,11 @@ from adapters.identity.vault import NONCE_BYTES, derived
 from domain.identity.credential_ports import UnreadableSecret
 from domain.identity.sealing import KeyVault
 
+_INDEX = "index"
+_DATA = "data"
 _VERSION = b"\x01"
 _ID_BYTES = 16
+_INDEXING = b"paideia organization: index"
 KEY_ID_AT = 2
 """Where the id of the organization's key begins in what it sealed, counted from 1 as SQL does; it has 16 bytes."""
 _REMEMBERED_SECONDS = 600.0
@@ -116,9 +119,6 @@ class OpenedKeys:
 class OrganizationKeys:
     """An organization's keys as a transaction sees them; the first one that is needed is made in it."""
 
-    _DATA: ClassVar[str] = "data"
-    _INDEX: ClassVar[str] = "index"
-
     def __init__(self, connection: AsyncConnection, organization: str, opened: OpenedKeys) -> None:
         self._connection = connection
         self.organization = organization
@@ -146,7 +146,7 @@ class OrganizationKeys:
 
     async def renew(self) -> OrganizationKey:
         """Makes a key, the newest from when the transaction commits."""
-        id, key = await self._make(self._DATA)
+        id, key = await self._make(_DATA)
         self._newest = self._known[id] = OrganizationKey(id, derived(key, b"paideia organization: seal"))
         return self._newest
 
@@ -159,11 +159,11 @@ class OrganizationKeys:
         if self._index is None:
             await self._load()
         if self._index is None:
-            await self._make(self._INDEX)
+            await self._make(_INDEX)
             await self._load(again=True)  # of two who make the first, one finds the other's
         if self._index is None:
             raise UnreadableSecret
-        return hmac.digest(self._index, normalised(email).encode(), "sha256")
+        return _digest(self._index, email)
 
     async def _make(self, purpose: str) -> tuple[UUID, bytes]:
         id, key, vault = uuid4(), secrets.token_bytes(32), self._opened.vault
@@ -183,8 +183,8 @@ class OrganizationKeys:
         query = select(organization_keys).where(organization_keys.c.organization_id == self.organization)
         for row in await self._connection.execute(query.order_by(organization_keys.c.created_at, organization_keys.c.id)):
             key = await self._opened.open(self.organization, row.id, row.wrapped)
-            if row.purpose == self._INDEX:
-                self._index = derived(key, b"paideia organization: index")
+            if row.purpose == _INDEX:
+                self._index = derived(key, _INDEXING)
             else:
                 self._newest = self._known[row.id] = OrganizationKey(row.id, derived(key, b"paideia organization: seal"))
 
@@ -198,6 +198,11 @@ def normalised(email: str) -> str:
     return unicodedata.normalize("NFKC", email).strip().lower()
 
 
+def keyed_index(key: bytes, email: str) -> bytes:
+    """What an address is found by, under an organization's opened index key."""
+    return _digest(derived(key, _INDEXING), email)
+
+
 def plain_index(email: str) -> bytes:
     """The unkeyed digest of releases before this one."""
     return sha256(email.encode()).digest()
@@ -206,6 +211,10 @@ def plain_index(email: str) -> bytes:
 def key_id_of(sealed: bytes) -> UUID:
     """The id of the organization's key that sealed it."""
     return UUID(bytes=sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES])
+
+
+def _digest(index: bytes, email: str) -> bytes:
+    return hmac.digest(index, normalised(email).encode(), "sha256")
 
 
 def _decrypted(cipher: AESGCM, sealed: bytes, head: int, place: Place) -> bytes:

@@ -21,6 +21,7 @@ from adapters.identity.postgres_persons import PostgresPersons
 from adapters.identity.postgres_privacy import PostgresConsents, PostgresDirectory, PostgresPrivacyJobs, PostgresRetention
 from adapters.identity.postgres_programs import PostgresPrograms
 from adapters.identity.postgres_provisioning import PostgresProvisioning
+from adapters.identity.postgres_quotas import PostgresQuotas
 from adapters.identity.postgres_sealed import SealedPeople
 from adapters.identity.postgres_sealing import PostgresSealing
 from adapters.identity.postgres_sessions import PostgresSessions, PostgresSigningKeys, PostgresThrottles
@@ -57,6 +58,7 @@ from domain.identity.ports import (
     EventOutbox,
     OrganizationRepository,
     OriginDirectory,
+    QuotaRepository,
     SessionRepository,
     SigningKeyRepository,
     ThrottleRepository,
@@ -73,6 +75,7 @@ from domain.identity.programs_ports import ProgramRepository
 from domain.identity.provisioning_ports import ProvisioningRepository
 from domain.identity.sealing import SealingRepository
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import plan_named
 
 _BOUND_ORGANIZATION = text("SELECT current_setting('paideia.organization', true)")
 
@@ -104,7 +107,8 @@ class PostgresOrganizations(Repository, OrganizationRepository):
             TeachersSee(row.teachers_see),
             tuple(row.allowed_origins),
         )
-        return Organization(row.organization_id, row.display_name, row.founded_at, settings, row.revision)
+        plan = plan_named(row.plan)
+        return Organization(row.organization_id, row.display_name, row.founded_at, settings, row.revision, plan)
 
     async def save(self, organization: Organization) -> None:
         settings = organization.settings
@@ -120,6 +124,7 @@ class PostgresOrganizations(Repository, OrganizationRepository):
                 teachers_see=settings.teachers_see,
                 allowed_origins=list(settings.allowed_origins),
                 revision=organization.revision,
+                plan=organization.plan,
             )
         )
         if not changed.rowcount:
@@ -240,6 +245,7 @@ class PostgresIdentityUnit(PostgresUnit):
     """One organization's. Founding one happens inside the idempotent transaction of another, which gets its own binding back."""
 
     organizations: OrganizationRepository
+    quotas: QuotaRepository
     users: UserRepository
     accounts: AccountRepository
     sessions: SessionRepository
@@ -282,6 +288,7 @@ class PostgresIdentityUnit(PostgresUnit):
     def _open(self) -> None:
         keys = OrganizationKeys(self.connection, self._organization, self._keys)
         self.organizations = PostgresOrganizations(self.connection, self._organization)
+        self.quotas = PostgresQuotas(self.connection, self._organization)
         self.users = PostgresUsers(self.connection, keys)
         self.accounts = PostgresAccounts(self.connection, keys)
         self.sessions = PostgresSessions(self.connection, self._organization)

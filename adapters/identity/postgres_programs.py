@@ -70,6 +70,14 @@ assertions = Table(
     Column("expires_at", _MOMENT),
 )
 
+revoked_tokens = Table(
+    "revoked_tokens",
+    _metadata,
+    Column("organization_id", Text),
+    Column("token_id", Uuid(as_uuid=False)),
+    Column("expires_at", _MOMENT),
+)
+
 
 class PostgresPrograms(Repository, ProgramRepository):
     async def add(self, program: Program) -> None:
@@ -119,6 +127,21 @@ class PostgresPrograms(Repository, ProgramRepository):
             .on_conflict_do_nothing()
         )
         return bool(spent.rowcount)
+
+    async def revoke_token(self, token_id: str, until: datetime, now: datetime) -> bool:
+        old = select(revoked_tokens.c.token_id).where(self.mine(revoked_tokens), revoked_tokens.c.expires_at <= now)
+        old = old.order_by(revoked_tokens.c.expires_at).limit(_FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)
+        await self.connection.execute(delete(revoked_tokens).where(self.mine(revoked_tokens), revoked_tokens.c.token_id.in_(old)))
+        revoked = await self.connection.execute(
+            insert(revoked_tokens)
+            .values(organization_id=self.organization, token_id=token_id, expires_at=until)
+            .on_conflict_do_nothing()
+        )
+        return bool(revoked.rowcount)
+
+    async def is_token_revoked(self, token_id: str) -> bool:
+        query = select(literal(1)).where(self.mine(revoked_tokens), revoked_tokens.c.token_id == token_id)
+        return (await self.connection.execute(query)).first() is not None
 
     async def _save_credentials(self, program: Program) -> None:
         kept = literal([each.id for each in program.credentials], ARRAY(Uuid(as_uuid=False)))

@@ -25,6 +25,7 @@ organizations = _table(
     Column("teachers_see", Text),
     Column("allowed_origins", ARRAY(Text)),
     Column("revision", BigInteger),
+    Column("plan", Text),
 )
 users = _table(
     "users",

@@ -6,9 +6,10 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Self
 
-from domain.scheduler.policies import IN_USE, PolicyAlreadyExists, PolicyChange, PolicyNotFound, PolicyVersion
+from domain.scheduler.policies import PolicyAlreadyExists, PolicyChange, PolicyNotFound, PolicyVersion
 from domain.scheduler.ports import PolicyRepository, PolicyUnit
 from domain.shared.page import Page, PageRequest
+from domain.shared.rollout import IN_USE
 
 
 @dataclass

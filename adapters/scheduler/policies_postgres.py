@@ -8,18 +8,16 @@ import orjson
 
 from adapters.shared.asyncpg_unit import AsyncpgUnit
 from domain.scheduler.policies import (
-    IN_USE,
     PolicyAlreadyExists,
     PolicyChange,
     PolicyNotFound,
     PolicyVersion,
-    Stage,
-    Standing,
     plain,
 )
 from domain.scheduler.policy import Policy
 from domain.scheduler.ports import PolicyRepository, PolicyUnit
 from domain.shared.page import Page, PageRequest
+from domain.shared.rollout import IN_USE, Stage, Standing
 
 _VERSIONS = "SELECT id, course, description, definition, digest, created_at, stage, share, replaced, revision FROM policies"
 _CHANGES = "SELECT request_id::text, policy, act, after, changed_by, changed_at FROM policy_changes"

@@ -7,6 +7,7 @@ import asyncpg
 from adapters.scheduler.encoding import decoded_publication, decoded_state, encoded_publication, encoded_state
 from adapters.scheduler.kafka import DECISION_MADE, DECISIONS, decision_in, decision_made
 from adapters.shared.asyncpg_unit import AsyncpgUnit, translated
+from adapters.shared.outbox import wake_relay
 from domain.scheduler.model import Decision, DecisionNotFound, Publication
 from domain.scheduler.ports import (
     DecisionLog,
@@ -155,5 +156,6 @@ class PostgresDecisionLog(DecisionLog):
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise translated(error) from error
+        wake_relay("scheduler")
         now = {each.id: each.payload for each in rows} | {row["held_id"]: row["held_record"] for row in held}
         return [now[each.id] for each in records]

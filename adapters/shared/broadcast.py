@@ -20,7 +20,7 @@ log = structlog.get_logger()
 Heard = Callable[[str, bytes], None]
 """Takes a message's type (`ce_type`) and value. What it raises is logged, and the message is passed over."""
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 10.0
 _START_AGAIN_SECONDS = 1.0
 _BATCH = 500
@@ -63,7 +63,8 @@ class Broadcast:
                 "group.id": f"broadcast-{self._topic}",  # the client wants one; nobody joins it
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 100,
+                # Every process reads every broadcast: asked more often, the broker would be busy with nothing.
+                "fetch.wait.max.ms": 500,
                 "fetch.error.backoff.ms": 200,
                 "reconnect.backoff.ms": 100,
                 "reconnect.backoff.max.ms": 1_000,

@@ -19,7 +19,7 @@ from prometheus_client import Gauge
 
 from adapters.shared.delivery import OUTAGES, DeadLetters, Delivery, Handler, Message, Patience, dead_letter_of
 from adapters.shared.kafka import BrokerTrouble, LogUnavailable
-from adapters.shared.topics import ensure_topics
+from adapters.shared.topics import SELDOM, ensure_topics
 
 __all__ = ["ConsumerRuntime", "Delivery", "Handler", "Message", "Patience", "dead_letter_of"]
 
@@ -32,6 +32,10 @@ _KEEP_SECONDS = 2.0
 # A member that is asked for its partitions finishes the call under way first. Should that take longer, the next owner begins with what was
 # committed, and the event ids see to it that nothing counts twice.
 _LETTING_GO_SECONDS = 30.0
+# How long the broker keeps a question that finds nothing. It may keep back what it finds for as long, so this is short where much comes. A
+# heartbeat costs it a write: a group forms as soon with one a second as with two, and a second later with one in two seconds.
+_FETCH_MILLISECONDS, _HEARTBEAT_MILLISECONDS = 100, 1_000
+_SELDOM_FETCH_MILLISECONDS, _SELDOM_HEARTBEAT_MILLISECONDS = 500, 2_000
 
 lag = Gauge(
     "paideia_consumer_lag_messages",
@@ -127,6 +131,7 @@ class _Session:
         self._commit_at = 0.0
         self.joined = False
         self._trouble = BrokerTrouble(group)
+        seldom = SELDOM.issuperset(topics)
         self._consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -135,12 +140,11 @@ class _Session:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_uncommitted",
-                # With the default three seconds a group takes 23 seconds to form.
-                "heartbeat.interval.ms": 500,
+                "heartbeat.interval.ms": _SELDOM_HEARTBEAT_MILLISECONDS if seldom else _HEARTBEAT_MILLISECONDS,
                 "session.timeout.ms": 6_000,
                 # It polls every two seconds, batch or no batch: one that does not is stuck, and others take over.
                 "max.poll.interval.ms": 120_000,
-                "fetch.wait.max.ms": 100,
+                "fetch.wait.max.ms": _SELDOM_FETCH_MILLISECONDS if seldom else _FETCH_MILLISECONDS,
                 "queued.min.messages": 10_000,
                 "queued.max.messages.kbytes": 16 * 1024,
                 "fetch.queue.backoff.ms": 10,

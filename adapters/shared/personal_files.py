@@ -1,22 +1,16 @@
 """Where exports of people's data are put together: a folder a job in a private bucket, sealed but for the finished file."""
 
-import asyncio
 import hmac
 import secrets
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.shared.resources import Settings
-from adapters.shared.s3 import s3_client
+from adapters.shared.s3 import answered, s3_client
 from domain.shared.errors import Unavailable
-
-T = TypeVar("T")
 
 LINK_VALID = timedelta(minutes=15)
 _NONCE_BYTES = 12
@@ -24,7 +18,7 @@ _ARCHIVE = "personal-data.zip"
 
 
 class S3PersonalFiles:
-    """`client` is boto3's; its calls block, so each has a thread. Parts are sealed with AES-256-GCM under a key of the job, which follows from
+    """`client` is boto3's. Parts are sealed with AES-256-GCM under a key of the job, which follows from
     `key`, and are bound to their place: the store alone, or one part in the place of another, gives nothing away."""
 
     def __init__(self, client: Any, bucket: str, key: bytes) -> None:
@@ -41,8 +35,8 @@ class S3PersonalFiles:
     async def part(self, organization: str, job_id: str, context: str) -> bytes:
         """Raises Unavailable, also for a part that somebody has changed."""
         place = _part(organization, job_id, context)
-        answer = await self._call(self._client.get_object, Bucket=self._bucket, Key=place)
-        sealed = await self._call(answer["Body"].read)
+        answer = await answered(self._client.get_object, Bucket=self._bucket, Key=place)
+        sealed = await answered(answer["Body"].read)
         try:
             return self._cipher(job_id).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
         except InvalidTag as error:
@@ -60,7 +54,7 @@ class S3PersonalFiles:
             "ResponseContentDisposition": f'attachment; filename="{_ARCHIVE}"',
         }
         seconds = int(LINK_VALID.total_seconds())
-        return await self._call(self._client.generate_presigned_url, "get_object", Params=wanted, ExpiresIn=seconds)
+        return await answered(self._client.generate_presigned_url, "get_object", Params=wanted, ExpiresIn=seconds)
 
     async def delete(self, organization: str, job_id: str) -> None:
         """Removes the parts and the archive. Raises Unavailable."""
@@ -71,21 +65,15 @@ class S3PersonalFiles:
         await self._delete(_part(organization, job_id, ""))
 
     async def _put(self, key: str, content: bytes, kind: str) -> None:
-        await self._call(self._client.put_object, Bucket=self._bucket, Key=key, Body=content, ContentType=kind)
+        await answered(self._client.put_object, Bucket=self._bucket, Key=key, Body=content, ContentType=kind)
 
     async def _delete(self, prefix: str) -> None:
-        found = await self._call(self._client.list_objects_v2, Bucket=self._bucket, Prefix=prefix)
+        found = await answered(self._client.list_objects_v2, Bucket=self._bucket, Prefix=prefix)
         for each in found.get("Contents", ()):
-            await self._call(self._client.delete_object, Bucket=self._bucket, Key=each["Key"])
+            await answered(self._client.delete_object, Bucket=self._bucket, Key=each["Key"])
 
     def _cipher(self, job_id: str) -> AESGCM:
         return AESGCM(hmac.digest(self._key, f"paideia personal data {job_id}".encode(), "sha256"))
-
-    async def _call(self, act: Callable[..., T], *args: Any, **options: Any) -> T:
-        try:
-            return await asyncio.to_thread(act, *args, **options)
-        except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
-            raise Unavailable(f"the object store does not take it: {error}") from error
 
 
 def personal_files(settings: Settings) -> S3PersonalFiles:

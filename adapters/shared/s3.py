@@ -1,11 +1,17 @@
 """The client of the object store."""
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.shared.resources import MissingSecret, Settings
+from domain.shared.errors import Unavailable
+
+T = TypeVar("T")
 
 
 def s3_client(settings: Settings) -> Any:
@@ -30,3 +36,11 @@ def s3_client(settings: Settings) -> Any:
         ),
         **keys,
     )
+
+
+async def answered(act: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Returns what a call of the client returns; it blocks, so it has a thread. Raises Unavailable."""
+    try:
+        return await asyncio.to_thread(act, *args, **options)
+    except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error, OSError) as error:
+        raise Unavailable(f"the object store does not answer: {error}") from error

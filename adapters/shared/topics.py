@@ -22,7 +22,15 @@ TYPES: Mapping[str, frozenset[str]] = {
     "audit.heads": frozenset({"paideia.audit.v1.HeadSigned"}),
     "identity.events": frozenset(
         f"paideia.identity.v1.{each}"
-        for each in ("UserCreated", "UserDeactivated", "SessionRevoked", "SecurityNoticed", "SightChanged", "SigningKeyMade")
+        for each in (
+            "UserCreated",
+            "UserDeactivated",
+            "SessionRevoked",
+            "SecurityNoticed",
+            "SightChanged",
+            "SigningKeyMade",
+            "OrganizationPlanChanged",
+        )
     ),
     "privacy.orders": frozenset({"paideia.identity.v1.PrivacyOrdered"}),
     "privacy.receipts": frozenset({"paideia.identity.v1.PrivacyPartDone"}),
@@ -30,6 +38,9 @@ TYPES: Mapping[str, frozenset[str]] = {
 """The types of event that this release knows on each topic. A consumer puts any other aside: it comes from a newer release, or by mistake."""
 
 TOPICS = tuple(TYPES)
+
+SELDOM = frozenset({"catalog.changes", "privacy.orders", "privacy.receipts"})
+"""Topics on which hours may pass between two messages: nobody is served worse if one takes some tenths of a second."""
 
 PARTITIONS = 2
 """Of each topic: so many consumers of one group can share it. Keys keep their partition only while this stays the same."""

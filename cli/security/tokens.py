@@ -60,6 +60,8 @@ def _forgeries(true: str, of_other: str, keys: list[Json]) -> Iterator[tuple[str
     changed: dict[str, dict[str, Any]] = {
         "a key of one's own": {},
         "wrong issuer": {"iss": "https://evil.example"},
+        "issuer of contexts": {"iss": "paideia-mesh"},
+        "issuer with a slash": {"iss": f"{claims['iss']}/"},
         "wrong audience": {"aud": "other"},
         "expired": {"iat": now - 7200, "exp": now - 3600},
         "not valid yet": {"nbf": now + 3600, "exp": now + 7200},

@@ -14,6 +14,7 @@ from domain.catalog.model import (
     Skill,
 )
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import Quota
 
 
 class SkillRepository(Protocol):
@@ -100,6 +101,15 @@ class CourseRepository(Protocol):
         ...
 
 
+class QuotaCounter(Protocol):
+    """How many items and courses one organization has."""
+
+    async def hold(self, quota: Quota) -> None:
+        """Waits until nobody else is adding what the quota counts, and keeps others from it until the unit ends; before anything is added."""
+
+    async def used(self, quota: Quota) -> int: ...
+
+
 class PublicationRepository(Protocol):
     """What was published in one organization; never changed."""
 
@@ -132,6 +142,7 @@ class CatalogUnit(Protocol):
     items: ItemRepository
     courses: CourseRepository
     publications: PublicationRepository
+    quotas: QuotaCounter
     events: EventOutbox
 
     async def commit(self) -> None: ...

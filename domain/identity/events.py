@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.identity.privacy import JobKind
+from domain.shared.plans import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,15 @@ class SessionRevoked:
     user: str
     at: datetime
     session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """A program's access token ended before its time, and no other of it; it is told as a session of one token."""
+
+    user: str
+    at: datetime
+    token: str
 
 
 def revocations(user: str, sessions: Iterable[str], at: datetime) -> list[SessionRevoked]:
@@ -99,6 +109,15 @@ class SigningKeyMade:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanChanged:
+    """An operator gave the organization another plan."""
+
+    at: datetime
+    plan: Plan
+    before: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class PrivacyOrdered:
     """Every context is to do its part of a job: export what it has about a user, or give it to the pseudonym."""
 
@@ -109,4 +128,14 @@ class PrivacyOrdered:
     at: datetime
 
 
-IdentityEvent = UserCreated | UserDeactivated | SessionRevoked | SecurityNoticed | SightChanged | SigningKeyMade | PrivacyOrdered
+IdentityEvent = (
+    UserCreated
+    | UserDeactivated
+    | SessionRevoked
+    | TokenRevoked
+    | SecurityNoticed
+    | SightChanged
+    | SigningKeyMade
+    | PlanChanged
+    | PrivacyOrdered
+)

@@ -10,6 +10,7 @@ from domain.identity.people_settings import OrganizationSettings
 from domain.shared.caller import Role
 from domain.shared.errors import AlreadyExists, FieldViolation, Forbidden, InvalidInput, NotAllowedNow, NotFound
 from domain.shared.ids import chosen_id
+from domain.shared.plans import Plan
 
 PLATFORM = "-"
 """Stands for the organization in rows that belong to none: signing keys, sign-in throttles. Never a valid organization id."""
@@ -69,13 +70,14 @@ class OperatorRoleReserved(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """A tenant. `revision` counts its changes."""
+    """A tenant. `revision` counts its changes; `plan` is what the operator has given it."""
 
     id: str
     display_name: str
     founded_at: datetime
     settings: OrganizationSettings = field(default_factory=OrganizationSettings)
     revision: int = 0
+    plan: Plan = Plan.STANDARD
 
 
 @dataclass(frozen=True, slots=True)

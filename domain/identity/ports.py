@@ -33,6 +33,7 @@ from domain.identity.sessions import PresentedToken, Session, SigningKey, SignIn
 from domain.identity.step_up import Authentication
 from domain.shared.caller import Role
 from domain.shared.page import Page, PageRequest
+from domain.shared.plans import Plan, Quota
 
 
 class OrganizationRepository(Protocol):
@@ -49,6 +50,22 @@ class OrganizationRepository(Protocol):
 
     async def save(self, organization: Organization) -> None:
         """Raises StaleOrganization unless the organization's revision is the one before."""
+
+
+class QuotaRepository(Protocol):
+    """What the unit's organization may have, and what it has."""
+
+    async def plan(self) -> Plan:
+        """STANDARD if there is no such organization."""
+        ...
+
+    async def hold(self, quota: Quota) -> None:
+        """Waits until nobody else is adding what the quota counts, and keeps others from it until the unit ends.
+
+        Whoever locks rows as well does this first, so that two never wait for each other.
+        """
+
+    async def used(self, quota: Quota) -> int: ...
 
 
 class UserRepository(Protocol):
@@ -174,6 +191,7 @@ class IdentityUnit(Protocol):
     """One transaction in one organization; leaving it without commit() undoes it."""
 
     organizations: OrganizationRepository
+    quotas: QuotaRepository
     users: UserRepository
     accounts: AccountRepository
     sessions: SessionRepository
@@ -227,6 +245,14 @@ class PlatformUnit(Protocol):
     async def __aexit__(self, *error: object) -> None: ...
 
 
+class UsageElsewhere(Protocol):
+    """Another context that counts."""
+
+    async def of(self, organization: str) -> Mapping[Quota, int]:
+        """Raises Unavailable."""
+        ...
+
+
 NewUnit = Callable[[str], AbstractAsyncContextManager[IdentityUnit]]
 NewPlatformUnit = Callable[[], AbstractAsyncContextManager[PlatformUnit]]
 
@@ -268,8 +294,10 @@ class TokenSigner(Protocol):
         now: datetime,
         authentication: Authentication | None = None,
         grant: Grant | None = None,
+        plan: Plan = Plan.STANDARD,
     ) -> str:
-        """Returns a JWT good for ACCESS_TOKEN_LIFE; it says when and how the user proved who they are, or what a program was granted."""
+        """Returns a JWT good for ACCESS_TOKEN_LIFE; it says when and how the user proved who they are, or what a program was granted, and
+        which plan the organization has."""
         ...
 
 

@@ -97,6 +97,10 @@ class SponsorGone(Forbidden):
         super().__init__("nobody with the program's roles answers for it any more: an administrator has to update it")
 
 
+class TokenOfAnother(InvalidInput):
+    reason = "INVALID_GRANT"
+
+
 class TooManyTokens(LimitReached):
     reason = "TOO_MANY_TOKENS"
 
@@ -163,6 +167,19 @@ class IssuedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramToken:
+    """What an access token of ours says; `credential` is what its program had proved itself with."""
+
+    id: str
+    client_id: str
+    user: str
+    scopes: frozenset[str]
+    credential: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """`window` is the minute that tokens are counted in, from its first one, and `issued` how many there were in it."""
 
@@ -185,6 +202,10 @@ class Program:
 
     def good_credentials(self, now: datetime) -> tuple[Credential, ...]:
         return tuple(each for each in self.credentials if each.good(now)) if self.disabled_at is None else ()
+
+    def stands_behind(self, token: ProgramToken, now: datetime) -> bool:
+        """Whether a token that was issued to it is good: a credential that ended before its time took its tokens with it."""
+        return self.disabled_at is None and now < token.expires_at and token.credential in {each.id for each in self.credentials}
 
     def with_first(self, credential: Credential) -> "Program":
         return replace(self, credentials=(credential,))

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.identity.programs import Assertion, Program
+from domain.identity.programs import Assertion, Program, ProgramToken
+from domain.identity.sessions import SigningKey
 from domain.shared.page import Page, PageRequest
 
 
@@ -31,6 +32,20 @@ class ProgramRepository(Protocol):
 
     async def spend_assertion(self, program_id: str, digest: bytes, until: datetime, now: datetime) -> bool:
         """False if it was spent before; of two at once one waits and is told so. Also drops some that are past `until` by now."""
+        ...
+
+    async def revoke_token(self, token_id: str, until: datetime, now: datetime) -> bool:
+        """False if it was revoked before. Also drops some that are past `until` by now."""
+        ...
+
+    async def is_token_revoked(self, token_id: str) -> bool: ...
+
+
+class TokenReader(Protocol):
+    """Reads the access tokens that we signed."""
+
+    def read(self, token: str, keys: Sequence[SigningKey]) -> ProgramToken | None:
+        """None unless one of the keys signed it, in our name, for a program. It may have expired."""
         ...
 
 

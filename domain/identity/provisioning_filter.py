@@ -288,8 +288,11 @@ def _literal(word: str) -> str | bool | None:
     if word.startswith('"'):
         try:
             text: str = json.loads(word)
+            text.encode()  # JSON can write half a surrogate pair, which no database takes, nor NUL
         except ValueError:
-            raise InvalidFilter.of("filter", f"has {word[:40]!r}, which is no JSON string") from None
+            raise InvalidFilter.of("filter", f"has {word[:40]!r}, which is no JSON string of whole characters") from None
+        if "\0" in text:
+            raise InvalidFilter.of("filter", f"has {word[:40]!r}, which holds NUL")
         return text
     if word.lower() in _CONSTANTS:
         return _CONSTANTS[word.lower()]

@@ -1,6 +1,7 @@
 """What ingestion needs."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Protocol, TypeVar
 
 from domain.ingestion.shape import LearningEvent
@@ -13,3 +14,25 @@ class EventLog(Protocol[Event_contra]):
 
     async def append(self, organization: str, events: Sequence[Event_contra]) -> None:
         """Returns when the log has all of them. Raises Unavailable otherwise; some may be in it then. Batches never mix."""
+
+
+class EventCounter(Protocol):
+    """How many events an organization has sent on a day. A store that is away counts nothing and keeps nobody waiting."""
+
+    async def add(self, organization: str, day: date, count: int) -> int:
+        """Returns how many there are with these; `count` may be negative."""
+        ...
+
+    async def of(self, organization: str, day: date) -> int:
+        """Raises Unavailable."""
+        ...
+
+
+class NothingCounted(EventCounter):
+    """For a process without a store that counts."""
+
+    async def add(self, organization: str, day: date, count: int) -> int:
+        return 0
+
+    async def of(self, organization: str, day: date) -> int:
+        return 0

@@ -95,3 +95,19 @@ class Unavailable(_Retryable):
     """Something this needs is down; may be repeated after `retry_after`."""
 
     reason = "UNAVAILABLE"
+
+
+class QuotaReached(DomainError):
+    """The organization has as much of something as its plan allows. Waiting helps only where there is a `retry_after`."""
+
+    reason = "QUOTA_REACHED"
+
+    def __init__(self, quota: str, in_words: str, limit: int, used: int, plan: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(
+            f"the plan {plan} of this organization allows {limit:,} {in_words}, and there are {used:,}: "
+            "an administrator of the organization asks the platform's operator for another plan"
+        )
+        self.quota = quota
+        self.limit = limit
+        self.plan = plan
+        self.retry_after = retry_after

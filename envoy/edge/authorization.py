@@ -11,7 +11,7 @@ Made from `option (paideia.auth.v1.rule)` in the protos by `python envoy/generat
 - **PUBLIC** needs no token. **SERVICE** is another context of the platform; an rpc for SERVICE alone does not exist at the edge.
 - `own`: a caller whose only allowed role is LEARNER reaches it only for the learner that this request field names: themselves.
   For anyone else it is NOT_FOUND.
-- Whatever the role, a caller reaches only their own organization.
+- Whatever the role, a caller reaches only their own organization; but an operator founds others, gives them plans and sees their usage.
 """
 
 

@@ -2,10 +2,20 @@
 
 from dataclasses import replace
 
-from edge.clusters import INTEGRATIONS_CLUSTER, JWKS_CLUSTER, context_cluster, overload, plain_cluster
+from edge.clusters import (
+    APPLICATION_CLUSTER,
+    HEALTH_PATH,
+    INTEGRATIONS_CLUSTER,
+    JWKS_CLUSTER,
+    application_cluster,
+    context_cluster,
+    integrations_cluster,
+    overload,
+    plain_cluster,
+)
 from edge.config import OTLP_CLUSTER, Config, access_log, extension, socket, tracing
 from edge.contract import Contract
-from edge.filters import JWT, http_filters, router, security_headers, transcoder
+from edge.filters import JWT, callers_only, http_filters, readiness, router, security_headers, transcoder
 from edge.origins import ORIGINS_PATH
 from edge.replies import local_replies
 from edge.routes import own_route, route_configuration
@@ -34,7 +44,12 @@ def defaults(contract: Contract, profile: str) -> Settings:
         targets={context: (Address(f"{context}.paideia.svc.cluster.local", 7443),) for context in contract.contexts},
     )
     if profile == "kubernetes-edge":
-        return replace(mesh, listen=Address(everywhere, 8443), tls=Tls("/etc/paideia/tls/tls.crt", "/etc/paideia/tls/tls.key"))
+        return replace(
+            mesh,
+            listen=Address(everywhere, 8443),
+            tls=Tls("/etc/paideia/tls/tls.crt", "/etc/paideia/tls/tls.key"),
+            integrations=Address("integrations.paideia.svc.cluster.local", 7443),
+        )
     return replace(mesh, listen=Address(everywhere, 7443), context=contract.contexts[0])
 
 
@@ -64,9 +79,9 @@ def _edge(contract: Contract, settings: Settings) -> Config:
         plain_cluster(JWKS_CLUSTER, settings.jwks_listen),
     ]
     if settings.integrations:
-        clusters.append(plain_cluster(INTEGRATIONS_CLUSTER, settings.integrations))
+        clusters.append(integrations_cluster(settings, settings.integrations))
     if settings.profile != "local":
-        listeners.append(_metrics_listener(settings.metrics_listen))
+        listeners.append(_metrics_listener(settings))
         clusters.append(plain_cluster("admin", settings.admin))
     return {"static_resources": {"listeners": listeners, "clusters": clusters}}
 
@@ -166,25 +181,35 @@ def _jwks_listener(contract: Contract, settings: Settings) -> Config:
     return _listener("jwks", settings.jwks_listen, _chain(manager))
 
 
-def _metrics_listener(address: Address) -> Config:
-    """The proxy's own statistics without the rest of its administration."""
-    route = {"match": {"path": "/metrics"}, "route": {"cluster": "admin", "prefix_rewrite": "/stats/prometheus"}}
+def _metrics_listener(settings: Settings) -> Config:
+    """What the node and the monitoring ask, in the clear: nothing else of the administration, nothing of the platform.
+
+    `/livez` is about the proxy, `/metrics` its statistics. Beside an application `/readyz` is 200 while that can serve; one that has no port of
+    its own for the node to ask is asked through here.
+    """
+    paths = {"/metrics": ("admin", "/stats/prometheus"), "/livez": ("admin", "/ready")}
+    if settings.context == INTEGRATIONS_CLUSTER:
+        paths |= {f"/application{path}": (APPLICATION_CLUSTER, path) for path in (HEALTH_PATH, "/metrics")}
+    routes = [
+        {"match": {"path": path}, "route": {"cluster": cluster, "prefix_rewrite": at}} for path, (cluster, at) in paths.items()
+    ]
     manager = _connection_manager(
         "metrics",
-        route_config={"name": "metrics", "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": [route]}]},
-        http_filters=[router()],
+        route_config={"name": "metrics", "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": routes}]},
+        http_filters=[*([readiness((APPLICATION_CLUSTER,))] if settings.context else []), router()],
     )
-    return _listener("metrics", address, _chain(manager))
+    return _listener("metrics", settings.metrics_listen, _chain(manager))
 
 
 def _sidecar(contract: Contract, settings: Settings) -> Config:
-    """Stands beside one context: in by mutual TLS only, out to every other context with retries where that is harmless."""
+    """Stands beside one process: in by mutual TLS only, out to other contexts with retries where that is harmless."""
     if settings.mesh is None:
         raise SettingFault("a sidecar needs mesh: its certificate, its key and the authority")
-    if settings.context not in contract.contexts:
-        raise SettingFault(f"context must be one of {', '.join(contract.contexts)}, not {settings.context!r}")
+    known = (*contract.contexts, INTEGRATIONS_CLUSTER)
+    if settings.context not in known:
+        raise SettingFault(f"context must be one of {', '.join(known)}, not {settings.context!r}")
     inward = _mesh_manager(
-        "inbound", settings, [{"match": {"prefix": "/"}, "route": {"cluster": "application", "timeout": "0s"}}]
+        "inbound", settings, [{"match": {"prefix": "/"}, "route": {"cluster": APPLICATION_CLUSTER, "timeout": "0s"}}]
     )
     outward = _mesh_manager(
         "outbound",
@@ -208,11 +233,11 @@ def _sidecar(contract: Contract, settings: Settings) -> Config:
             "listeners": [
                 _listener("inbound", settings.listen, _chain(inward, transport_socket=mesh_server_tls(settings))),
                 _listener("outbound", settings.outbound, _chain(outward)),
-                _metrics_listener(settings.metrics_listen),
+                _metrics_listener(settings),
             ],
             "clusters": [
                 *clusters,
-                plain_cluster("application", settings.application, http2=True),
+                application_cluster(settings),
                 plain_cluster("admin", settings.admin),
             ],
         }
@@ -223,7 +248,7 @@ def _mesh_manager(name: str, settings: Settings, routes: list[Config]) -> Config
     return _connection_manager(
         name,
         route_config={"name": name, "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}]},
-        http_filters=[router()],
+        http_filters=[*(callers_only(settings.callers) if name == "inbound" else []), router()],
         access_log=access_log({}),
         tracing=tracing(settings, settings.context),
         # Who calls, as its certificate says, never as a header claims.

@@ -8,16 +8,40 @@ from edge.tls import mesh_client_tls
 
 JWKS_CLUSTER = "jwks"
 INTEGRATIONS_CLUSTER = "integrations"
+APPLICATION_CLUSTER = "application"
+HEALTH_PATH = "/healthz"
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def context_cluster(settings: Settings, context: str, service: str) -> Config:
-    """The processes that serve a context; `service` is the one whose health counts.
+    """The processes that serve a context; `service` is the one whose health counts."""
+    return _served_cluster(settings, context, settings.targets[context], {"grpc_health_check": {"service_name": service}})
 
-    When most of them look ill Envoy's panic threshold (half) sends to all: an ill context then answers for itself, with its own
+
+def integrations_cluster(settings: Settings, address: Address) -> Config:
+    """On one machine the process is a neighbour that speaks plain HTTP; elsewhere it stands behind a sidecar, as contexts do."""
+    if settings.profile == "local":
+        return plain_cluster(INTEGRATIONS_CLUSTER, address)
+    return _served_cluster(settings, INTEGRATIONS_CLUSTER, [address], {"http_health_check": {"path": HEALTH_PATH}})
+
+
+def application_cluster(settings: Settings) -> Config:
+    """The process that a sidecar stands beside. Whether it can serve decides whether its pod is ready."""
+    web = settings.context == INTEGRATIONS_CLUSTER
+    cluster = plain_cluster(APPLICATION_CLUSTER, settings.application, http2=not web)
+    check: Config = {"http_health_check": {"path": HEALTH_PATH}} if web else {"grpc_health_check": {}}
+    pace = {"interval": "2s", "no_traffic_interval": "2s", "unhealthy_interval": "1s"}
+    cluster["health_checks"] = [{"timeout": "2s", **pace, "unhealthy_threshold": 2, "healthy_threshold": 1, **check}]
+    return cluster
+
+
+def _served_cluster(settings: Settings, name: str, addresses: Sequence[Address], health_check: Config) -> Config:
+    """Processes that do the same.
+
+    When most of them look ill Envoy's panic threshold (half) sends to all: an ill process then answers for itself, with its own
     error and its own word on when to try again.
     """
-    cluster = _cluster(context, settings.targets[context], connect_timeout="1s")
+    cluster = _cluster(name, addresses, connect_timeout="1s")
     cluster |= {
         "typed_extension_protocol_options": {
             _PROTOCOL_OPTIONS: typed(
@@ -42,7 +66,7 @@ def context_cluster(settings: Settings, context: str, service: str) -> Config:
                 "interval_jitter": "0.5s",
                 "unhealthy_threshold": 2,
                 "healthy_threshold": 1,
-                "grpc_health_check": {"service_name": service},
+                **health_check,
             }
         ],
         "circuit_breakers": {
@@ -68,8 +92,8 @@ def context_cluster(settings: Settings, context: str, service: str) -> Config:
         "lb_policy": "LEAST_REQUEST",
     }
     if settings.mesh:
-        name = f"{context}.{settings.mesh_domain}" if settings.mesh_domain else settings.targets[context][0].host
-        cluster["transport_socket"] = mesh_client_tls(settings, name)
+        host = f"{name}.{settings.mesh_domain}" if settings.mesh_domain else addresses[0].host
+        cluster["transport_socket"] = mesh_client_tls(settings, host)
     return cluster
 
 

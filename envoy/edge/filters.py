@@ -11,8 +11,9 @@ JWT, LIMIT, BUFFER, CORS, TRANSCODER = (
     f"envoy.filters.http.{name}" for name in ("jwt_authn", "local_ratelimit", "buffer", "cors", "grpc_json_transcoder")
 )
 FIELDS = "paideia.fields"
-ISSUER = AUDIENCE = "paideia"
+AUDIENCE = "paideia"
 SIGNED_IN = "signed_in"
+LIMIT_HEADER = "paideia-limit"
 API_CSP = "default-src 'none'; frame-ancestors 'none'"
 
 # The tokens' clock skew, as the services allow it themselves.
@@ -24,6 +25,8 @@ _REMEMBERED_USERS = 50_000
 _REMEMBERED_TOKENS = 20_000
 _LARGEST_ANSWER = 16 << 20
 _NOT_FOR_GRPC = ".*[^0-9a-z_.:-].*"
+# Of the names that certificates of the mesh bear: the same as in adapters/shared/mesh.py.
+_TRUST_DOMAIN = "spiffe://paideia/"
 _STAFF = ("TEACHER", "AUTHOR", "ADMIN", "OPERATOR")
 
 
@@ -43,8 +46,9 @@ def http_filters(contract: Contract, settings: Settings, *, secure: bool) -> lis
         ),
         extension("envoy.filters.http.grpc_web", f"{HTTP}.grpc_web.v3.GrpcWeb"),
         {"name": f"{LIMIT}.addresses", "typed_config": address_limit(settings.limits.address, "addresses")},
-        token(),
+        token(settings),
         {"name": LIMIT, "typed_config": user_limits(settings.limits)},
+        {"name": f"{LIMIT}.organizations", "typed_config": organization_limits(settings.limits)},
         extension(BUFFER, f"{HTTP}.buffer.v3.Buffer", max_request_bytes=settings.max_body_bytes),
         known_fields(settings),
         transcoder(settings, [service.name for service in contract.services]),
@@ -94,14 +98,25 @@ def readiness(contexts: tuple[str, ...]) -> Config:
     )
 
 
-def token() -> Config:
+def callers_only(workloads: tuple[str, ...]) -> list[Config]:
+    """Lets in only connections whose certificate names one of the workloads; whoever is of the mesh when none is listed."""
+    if not workloads:
+        return []
+    named = [{"authenticated": {"principal_name": {"exact": f"{_TRUST_DOMAIN}{each}"}}} for each in workloads]
+    policy = {"permissions": [{"any": True}], "principals": named}
+    return [
+        extension("envoy.filters.http.rbac", f"{HTTP}.rbac.v3.RBAC", rules={"action": "ALLOW", "policies": {"callers": policy}})
+    ]
+
+
+def token(settings: Settings) -> Config:
     """Verifies access tokens with the keys that identity lists. A route says so when it needs none."""
     return extension(
         JWT,
         f"{HTTP}.jwt_authn.v3.JwtAuthentication",
         providers={
             "identity": {
-                "issuer": ISSUER,
+                "issuer": settings.public_url,
                 "audiences": [AUDIENCE],
                 "forward": True,
                 "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
@@ -132,7 +147,7 @@ def token_rule(*, public: bool) -> Config:
 
 
 def user_limits(limits: Limits) -> Config:
-    """A bucket for each user, by what they are, and one for each organization."""
+    """A bucket for each user, by what they are."""
     roles = f"metadata.filter_metadata['{JWT}']['payload']['roles']"
     kind = extension(
         "envoy.rate_limit_descriptors.expr",
@@ -144,18 +159,29 @@ def user_limits(limits: Limits) -> Config:
     organization, user = _claim("organization", "org"), _claim("user", "sub")
     return _limited(
         "users",
+        "user",
         [
-            _bucket(limits.organization, {"organization": ""}),
             _bucket(limits.learner, {"kind": "learner", "organization": "", "user": ""}),
             _bucket(limits.staff, {"kind": "staff", "organization": "", "user": ""}),
         ],
-        [[organization], [{"extension": kind}, organization, user]],
+        [[{"extension": kind}, organization, user]],
+    )
+
+
+def organization_limits(limits: Limits) -> Config:
+    """A bucket for each organization, as large as its plan says: what one sends takes nothing from another. Comes after the users' buckets,
+    so that whoever is too fast alone does not empty that of all."""
+    return _limited(
+        "organizations",
+        "organization",
+        [_bucket(limit, {"plan": plan, "organization": ""}) for plan, limit in limits.plans.items()],
+        [[_claim("plan", "plan", default="standard"), _claim("organization", "org")]],
     )
 
 
 def address_limit(limit: Limit, name: str = "sign_in") -> Config:
     """A bucket for each address: a wide one for everything, a narrow one for what needs no token and costs work, sign-in above all."""
-    return _limited(name, [_bucket(limit, {"remote_address": ""})], [[{"remote_address": {}}]])
+    return _limited(name, "address", [_bucket(limit, {"remote_address": ""})], [[{"remote_address": {}}]])
 
 
 def organizations_origins(settings: Settings) -> Config:
@@ -192,13 +218,13 @@ def _compressor(name: str, message: str, **options: object) -> Config:
     )
 
 
-def _claim(key: str, claim: str) -> Config:
+def _claim(key: str, claim: str, default: str = "") -> Config:
     return {
         "metadata": {
             "descriptor_key": key,
             "metadata_key": {"key": JWT, "path": [{"key": "payload"}, {"key": claim}]},
             "source": "DYNAMIC",
-            "skip_if_absent": True,
+            **({"default_value": default} if default else {"skip_if_absent": True}),
         }
     }
 
@@ -217,7 +243,7 @@ def _token_bucket(limit: Limit) -> Config:
     return {"max_tokens": limit.burst, "tokens_per_fill": limit.per_second // steps, "fill_interval": f"{1 / steps:g}s"}
 
 
-def _limited(name: str, buckets: list[Config], descriptors: list[list[Config]]) -> Config:
+def _limited(name: str, whose: str, buckets: list[Config], descriptors: list[list[Config]]) -> Config:
     everything: Config = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     return typed(
         f"{HTTP}.local_ratelimit.v3.LocalRateLimit",
@@ -230,5 +256,5 @@ def _limited(name: str, buckets: list[Config], descriptors: list[list[Config]]) 
         rate_limits=[{"actions": actions} for actions in descriptors],
         max_dynamic_descriptors=_REMEMBERED_USERS,
         rate_limited_as_resource_exhausted=True,
-        response_headers_to_add=[header("retry-after", "1")],
+        response_headers_to_add=[header("retry-after", "1"), header(LIMIT_HEADER, whose)],
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 ALLOW_METHODS = "GET, POST, PATCH, DELETE"
 ALLOW_HEADERS = "authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout, traceparent, x-request-id"
-EXPOSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, x-request-id"
+EXPOSE_HEADERS = "grpc-status, grpc-message, grpc-status-details-bin, retry-after, paideia-limit, x-request-id"
 MAX_AGE = "7200"
 """Seconds for which a browser need not ask again."""
 ORIGINS_PATH = "/v1/origins:organizations"

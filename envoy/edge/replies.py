@@ -1,6 +1,7 @@
 """Refusals that Envoy makes itself, as google.rpc.Status in JSON: the same shape as every refusal of a service."""
 
 from edge.config import Config
+from edge.filters import LIMIT_HEADER
 
 ERROR_DOMAIN = "paideia"
 
@@ -15,7 +16,7 @@ _REPLIES: dict[int, tuple[int, str, str]] = {
     404: (5, "NO_SUCH_METHOD", "there is no such path or method; see /docs"),
     408: (4, "REQUEST_TOO_SLOW", "the request took too long to arrive"),
     413: (8, "REQUEST_TOO_LARGE", "the body is over the limit: send less at once"),
-    429: (8, "LIMIT_REACHED", "too many requests: wait, then go on more slowly"),
+    429: (8, "LIMIT_REACHED", f"too many requests of this %RESP({LIMIT_HEADER})%: wait, then go on more slowly"),
     431: (8, "HEADERS_TOO_LARGE", "the headers are over the limit"),
     500: (13, "INTERNAL", "the edge failed"),
     502: (14, "UNAVAILABLE", "the service gave no proper answer: try again"),
@@ -71,7 +72,12 @@ def _unknown_field() -> Config:
 
 def _status(http: int, code: int, reason: str, text: str) -> Config:
     details: list[Config] = [
-        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": ERROR_DOMAIN, "metadata": {}}
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": ERROR_DOMAIN,
+            "metadata": {"limit": f"%RESP({LIMIT_HEADER})%"} if http == 429 else {},
+        }
     ]
     if http in _RETRYABLE:
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"})

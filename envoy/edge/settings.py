@@ -8,6 +8,7 @@ from typing import Any
 
 PROFILES = ("local", "kubernetes-edge", "kubernetes-sidecar")
 
+_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?/?")
 _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9a-f:]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -42,13 +43,23 @@ class Limit:
 
 @dataclass(frozen=True)
 class Limits:
-    """Requests per second. Staff import, replay and script; a learner's client does not. A whole school may come from one address."""
+    """Requests per second. Staff import, replay and script; a learner's client does not. A whole school may come from one address.
+
+    `organization` is for those with the standard plan, `organization_trial` and `organization_large` for those with another one.
+    """
 
     learner: Limit = Limit(50, 200)
     staff: Limit = Limit(2_000, 4_000)
     organization: Limit = Limit(5_000, 10_000)
+    organization_trial: Limit = Limit(100, 400)
+    organization_large: Limit = Limit(20_000, 40_000)
     sign_in_address: Limit = Limit(10, 20)
     address: Limit = Limit(5_000, 10_000)
+
+    @property
+    def plans(self) -> Mapping[str, Limit]:
+        """What all of an organization may send, by its plan as access tokens name it."""
+        return {"trial": self.organization_trial, "standard": self.organization, "large": self.organization_large}
 
 
 @dataclass(frozen=True)
@@ -62,13 +73,16 @@ class Tls:
 
 @dataclass(frozen=True)
 class Settings:
-    """`assets` is where Envoy finds the generated files at run time; `context` is the one a sidecar stands beside.
+    """`public_url` is where people find the platform, and who issues access tokens.
+    `assets` is where Envoy finds the generated files at run time.
 
+    `context` is the one a sidecar stands beside, or `integrations`; `callers` are the workloads that it lets in, or none for all of the mesh.
     `integrations` is the process with the pages and the faces that are HTTP by nature; without it there are none.
     A context's certificate is for `<context>.<mesh_domain>`, or without that for the host that `targets` names.
     """
 
     profile: str = "local"
+    public_url: str = "http://localhost:8080"
     listen: Address = Address("127.0.0.1", 8080)
     admin: Address = Address("127.0.0.1", 9901)
     jwks_listen: Address = Address("127.0.0.1", 8081)
@@ -88,6 +102,7 @@ class Settings:
     mesh_domain: str = ""
     integrations: Address | None = None
     context: str = ""
+    callers: tuple[str, ...] = ()
     application: Address = Address("127.0.0.1", 7000)
     outbound: Address = Address("127.0.0.1", 7001)
 
@@ -121,15 +136,23 @@ def _value(name: str, value: Any, default: Any) -> Any:
             return Tls(**{key: str(each) for key, each in _mapping(name, value).items()})
         except TypeError as error:
             raise SettingFault(f"{name} must hold certificate, key and (for the mesh) authority: {error}") from None
-    if name == "cors_origins":
+    if name in ("cors_origins", "callers"):
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise SettingFault("cors_origins must be a list of origins")
+            raise SettingFault(f"{name} must be a list of {'origins' if name == 'cors_origins' else 'workloads'}")
         return tuple(value)
+    if name == "public_url":
+        return _public_url(value)
     if type(value) is not type(default):
         raise SettingFault(f"{name} must be of the kind {type(default).__name__}, not {value!r}")
     if isinstance(value, int) and value < 0:
         raise SettingFault(f"{name} must not be negative")
     return value
+
+
+def _public_url(value: Any) -> str:
+    if not _PUBLIC_URL.fullmatch(str(value)):
+        raise SettingFault(f"public_url must be like https://learn.example.org, not {value!r}")
+    return str(value).rstrip("/")
 
 
 def _limit(name: str, value: Any, limits: Limits) -> Limit:

@@ -1,4 +1,5 @@
-"""OAuth 2.0 for partners' programs: the token endpoint (RFC 6749, section 4.4; RFC 7523) and what clients discover it by (RFC 8414)."""
+"""OAuth 2.0 for partners' programs: the token endpoint (RFC 6749, section 4.4; RFC 7523), introspection (RFC 7662), revocation (RFC 7009),
+and what clients discover them by (RFC 8414)."""
 
 import base64
 import binascii
@@ -29,10 +30,15 @@ _CONTEXTS = (
 )
 SCOPES = tuple(sorted({f"{context}.{act}" for context in _CONTEXTS for act in ("read", "write")} | {"scim"}))
 
+AUDIENCE = "paideia"
+
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+_ALGORITHMS = ("ES256", "PS256", "RS256")
 _FORM = "application/x-www-form-urlencoded"
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_BODY = 32 * 1024
 _MOST_FIELDS = 20
+_INVALID = {"INVALID_SCOPE": "invalid_scope", "INVALID_GRANT": "invalid_grant"}
 _NOT_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
@@ -63,23 +69,67 @@ async def token(request: Request) -> Response:
     return JSONResponse(body, headers=_NOT_STORED)
 
 
+async def introspect(request: Request) -> Response:
+    """What `/oauth/token` issued to the client that asks; of anything else only that it is not active."""
+    try:
+        fields = await _fields(request)
+        asked = programs_pb2.IntrospectProgramTokenRequest(**_proof(fields, request), token=_presented(fields))
+        found = await Identity(request.app.state.identity).call("IntrospectProgramToken", asked)
+    except TokenRefused as refused:
+        return refused.answer
+    except Refusal as refusal:
+        return _refused(refusal).answer
+    body: dict[str, Any] = {"active": found.active}
+    if found.active:
+        body |= {
+            "scope": " ".join(found.scopes),
+            "client_id": found.client_id,
+            "sub": found.subject,
+            "token_type": "Bearer",
+            "iat": found.issue_time.seconds,
+            "exp": found.expire_time.seconds,
+            "iss": request.app.state.public_url.rstrip("/"),
+            "aud": AUDIENCE,
+            "jti": found.token_id,
+        }
+    return JSONResponse(body, headers=_NOT_STORED)
+
+
+async def revoke(request: Request) -> Response:
+    try:
+        fields = await _fields(request)
+        asked = programs_pb2.RevokeProgramTokenRequest(**_proof(fields, request), token=_presented(fields))
+        await Identity(request.app.state.identity).call("RevokeProgramToken", asked)
+    except TokenRefused as refused:
+        return refused.answer
+    except Refusal as refusal:
+        return _refused(refusal).answer
+    return Response(status_code=200, headers=_NOT_STORED)
+
+
 async def discover(request: Request) -> Response:
     return JSONResponse(metadata(request.app.state.public_url.rstrip("/")), headers={"cache-control": "public, max-age=3600"})
 
 
 def metadata(issuer: str) -> dict[str, Any]:
     """What there is, and nothing that there is not: people do not sign in at partners through the platform, so no response type."""
+    proofs = {
+        f"{endpoint}_endpoint_auth_{what}": list(values)
+        for endpoint in ("token", "introspection", "revocation")
+        for what, values in (("methods_supported", _METHODS), ("signing_alg_values_supported", _ALGORITHMS))
+    }
     return {
         "issuer": issuer,
         "token_endpoint": f"{issuer}/oauth/token",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
         "scopes_supported": list(SCOPES),
+        **proofs,
     }
 
 
@@ -109,6 +159,18 @@ def _asked(fields: Mapping[str, str], request: Request) -> programs_pb2.IssuePro
         raise TokenRefused("invalid_request", "grant_type is missing")
     if grant != "client_credentials":
         raise TokenRefused("unsupported_grant_type", "grant_type must be client_credentials")
+    return programs_pb2.IssueProgramTokenRequest(**_proof(fields, request), scopes=fields.get("scope", "").split())
+
+
+def _presented(fields: Mapping[str, str]) -> str:
+    """The token that is asked about. What kind the client takes it for (`token_type_hint`) does not matter: there is one kind."""
+    if not fields.get("token"):
+        raise TokenRefused("invalid_request", "token is missing")
+    return fields["token"]
+
+
+def _proof(fields: Mapping[str, str], request: Request) -> dict[str, str]:
+    """Who the client is and what shows it, as identity's requests name it. Raises TokenRefused unless there is one proof."""
     client, secret, assertion = (fields.get(each, "") for each in ("client_id", "client_secret", "client_assertion"))
     basic = _basic(request.headers.get("authorization", ""))
     if sum((basic is not None, bool(secret), bool(assertion))) != 1:
@@ -121,9 +183,7 @@ def _asked(fields: Mapping[str, str], request: Request) -> programs_pb2.IssuePro
         if client and client != basic[0]:
             raise TokenRefused("invalid_request", "client_id differs from the user of the Authorization header")
         client, secret = basic
-    return programs_pb2.IssueProgramTokenRequest(
-        client_id=client, client_secret=secret, client_assertion=assertion, scopes=fields.get("scope", "").split()
-    )
+    return {"client_id": client, "client_secret": secret, "client_assertion": assertion}
 
 
 def _basic(header: str) -> tuple[str, str] | None:
@@ -152,7 +212,7 @@ def _refused(refusal: Refusal) -> TokenRefused:
         case grpc.StatusCode.UNAUTHENTICATED:
             return _unproved(refusal.message)
         case grpc.StatusCode.INVALID_ARGUMENT:
-            return TokenRefused("invalid_scope" if refusal.reason == "INVALID_SCOPE" else "invalid_request", refusal.message)
+            return TokenRefused(_INVALID.get(refusal.reason, "invalid_request"), refusal.message)
         case grpc.StatusCode.PERMISSION_DENIED:
             return TokenRefused("unauthorized_client", refusal.message)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -169,6 +229,8 @@ def _later(refusal: Refusal) -> Mapping[str, str]:
 
 routes: list[BaseRoute] = [
     Route("/oauth/token", token, methods=["POST"]),
+    Route("/oauth/introspect", introspect, methods=["POST"]),
+    Route("/oauth/revoke", revoke, methods=["POST"]),
     Route("/.well-known/openid-configuration", discover),
     Route("/.well-known/oauth-authorization-server", discover),
 ]

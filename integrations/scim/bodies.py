@@ -61,7 +61,9 @@ def refused(refusal: Refusal) -> ScimRefused:
     status = _STATUSES.get(refusal.code, 500)
     if status == 401:
         return unauthenticated(refusal.message)
-    later = {"retry-after": str(max(1, ceil(refusal.retry_after)))} if status in (429, 503) else {}
+    # A quota does not empty by waiting: the administrator whom the sentence names has to act first.
+    waits = status in (429, 503) and refusal.reason != "QUOTA_REACHED"
+    later = {"retry-after": str(max(1, ceil(refusal.retry_after)))} if waits else {}
     return ScimRefused(status, refusal.message if status < 500 else "something went wrong here: try again", headers=later)
 
 

@@ -38,11 +38,11 @@ from domain.assessment.use_cases.sitting import Sittings
 from domain.assessment.use_cases.start_test import StartTest
 from domain.assessment.use_cases.submit_response import SubmitResponse
 from domain.shared.clock import Clock
-from services.assessment.consumers import PublicationConsumer
 from services.assessment.servicer import AssessmentServicer
 from services.assessment.testing_servicer import SittingUseCases
 from services.shared.context import Context
 from services.shared.privacy import ORDERS, PrivacyOrders
+from services.shared.publications import CATALOG_CHANGES, Publications
 
 
 class AssessmentContainer(containers.DeclarativeContainer):
@@ -95,7 +95,7 @@ class AssessmentContainer(containers.DeclarativeContainer):
         item_from=providers.Object(item_from),
         sittings=sitting_use_cases,
     )
-    publications = providers.Factory(PublicationConsumer, providers.Factory(LearnPublication, items=items))
+    publications = providers.Factory(Publications, providers.Factory(LearnPublication, items=items))
 
 
 async def open_context(resources: Resources) -> Context:
@@ -108,7 +108,7 @@ async def open_context(resources: Resources) -> Context:
     consumer = ConsumerRuntime(
         resources.settings.kafka_bootstrap,
         "assessment",
-        ["catalog.changes"],
+        [CATALOG_CHANGES],
         container.publications(),
         resources.producer(),
     )

@@ -18,6 +18,7 @@ from domain.catalog.use_cases.get_item import GetItem
 from domain.catalog.use_cases.get_publication import GetPublication
 from domain.catalog.use_cases.get_published_items import GetPublishedItems
 from domain.catalog.use_cases.get_skill import GetSkill
+from domain.catalog.use_cases.get_usage import GetUsage
 from domain.catalog.use_cases.list_courses import ListCourses
 from domain.catalog.use_cases.list_items import ListItems
 from domain.catalog.use_cases.list_skills import ListSkills
@@ -52,6 +53,7 @@ class CatalogContainer(containers.DeclarativeContainer):
         update_course=providers.Factory(UpdateCourse, new_unit=unit.provider),
         publish_course=providers.Factory(PublishCourse, new_unit=unit.provider, clock=clock),
         get_publication=providers.Factory(GetPublication, new_unit=unit.provider),
+        get_usage=providers.Factory(GetUsage, new_unit=unit.provider),
         get_published_items=providers.Factory(GetPublishedItems, new_unit=unit.provider),
     )
     servicer = providers.Factory(CatalogServicer, use_cases)

@@ -16,6 +16,7 @@ from domain.catalog.use_cases.get_item import GetItem
 from domain.catalog.use_cases.get_publication import GetPublication
 from domain.catalog.use_cases.get_published_items import GetPublishedItems
 from domain.catalog.use_cases.get_skill import GetSkill
+from domain.catalog.use_cases.get_usage import GetUsage
 from domain.catalog.use_cases.list_courses import ListCourses
 from domain.catalog.use_cases.list_items import ListItems
 from domain.catalog.use_cases.list_skills import ListSkills
@@ -48,6 +49,7 @@ class CatalogUseCases:
     get_item: GetItem
     list_items: ListItems
     update_item: UpdateItem
+    get_usage: GetUsage
     create_course: CreateCourse
     get_course: GetCourse
     list_courses: ListCourses
@@ -124,6 +126,10 @@ class CatalogServicer(CatalogServiceServicer):
 
     async def PublishCourse(self, request: pb.PublishCourseRequest, context: Call) -> pb.Course:
         return messages.course_message(await self._use.publish_course(caller(context), id_in(request.name, "courses")))
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Call) -> pb.GetUsageResponse:
+        used = await self._use.get_usage(caller(context))
+        return pb.GetUsageResponse(used={str(quota): count for quota, count in used.items()})
 
     async def GetPublication(self, request: pb.GetPublicationRequest, context: Call) -> pb.Publication:
         course_id = id_in(request.course, "courses", "course")

@@ -120,7 +120,13 @@ class Host:
         self._acts = BufferedActs(resources.producer().send, system_clock)
         self._sights = RememberedSights(identity_sights(resources.channels))
         pipeline = Pipeline(
-            TokenVerifier(identity_keys(get_jwks), mesh_key, system_clock, revoked=self._revoked),
+            TokenVerifier(
+                identity_keys(get_jwks),
+                mesh_key,
+                system_clock,
+                issuer=self._settings.resources.public_url,
+                revoked=self._revoked,
+            ),
             {method: rule for service in services.values() for method, rule in rules_of(service).items()},
             {services[each.name].full_name: each.ledger for each in contexts if each.ledger is not None},
             fingerprint_key=mesh_key,

@@ -29,6 +29,6 @@ def hearing(revoked: RevokedSessions) -> Heard:
     def hear(type: str, value: bytes) -> None:
         if type == SessionRevoked.DESCRIPTOR.full_name:
             event = SessionRevoked.FromString(value)
-            revoked.add(event.session.removeprefix("sessions/"), event.revoke_time.ToDatetime(UTC))
+            revoked.add(event.session.removeprefix("sessions/").removeprefix("tokens/"), event.revoke_time.ToDatetime(UTC))
 
     return hear

@@ -60,7 +60,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> HostSettings:
             pool_size=int(reader.number("PAIDEIA_POOL_SIZE", 10)),
             bootstrap_organization=environment.get("PAIDEIA_BOOTSTRAP_ORGANIZATION", ""),
             bootstrap_admin=environment.get("PAIDEIA_BOOTSTRAP_ADMIN", "admin"),
-            public_url=environment.get("PAIDEIA_PUBLIC_URL", "http://localhost:8080"),
+            public_url=environment.get("PAIDEIA_PUBLIC_URL", "http://localhost:8080").rstrip("/"),
             private_identity_providers=reader.one_of("PAIDEIA_PRIVATE_IDENTITY_PROVIDERS", "off", ("on", "off")) == "on",
             smtp_url=environment.get("PAIDEIA_SMTP_URL", ""),
             mail_from=environment.get("PAIDEIA_MAIL_FROM", "paideia@localhost"),

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import binascii
 import secrets
+from collections.abc import Sequence
 
+import asyncpg
 from dependency_injector import containers, providers
 from paideia.identity.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,22 +14,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.identity.argon2 import Argon2Passwords
 from adapters.identity.client_keys import JoseClientKeys
 from adapters.identity.guarded_http import GuardedHttp
-from adapters.identity.jose import JoseSigner
+from adapters.identity.jose import JoseSigner, JoseTokenReader
 from adapters.identity.key_vaults import check_key_vaults, key_vaults
 from adapters.identity.oidc_client import OidcClient
 from adapters.identity.personal_keys import OpenedKeys
 from adapters.identity.postgres import PostgresIdentityUnit, PostgresPlatformUnit
+from adapters.identity.postgres_sign_ins import PostgresSignIns
 from adapters.identity.sealed_ledger import SealedRequestLedger
 from adapters.identity.smtp import MailServer, SmtpCarrier, WrongMailServer
+from adapters.identity.usage import usage_elsewhere
 from adapters.identity.vault import AesVault, SecretKeyVault
 from adapters.identity.webauthn import WebAuthnRelyingParty
 from adapters.shared.consumer import ConsumerRuntime
 from adapters.shared.personal_files import personal_files
-from adapters.shared.postgres_connections import open_engine
+from adapters.shared.postgres_connections import open_engine, open_pool
 from adapters.shared.request_ledger import PostgresRequestLedger
 from adapters.shared.resources import MissingSecret, Resources, Settings
 from domain.identity.model import OrganizationAlreadyExists
+from domain.identity.ports import UsageElsewhere
 from domain.identity.privacy_ports import PersonalFiles
+from domain.identity.sign_ins import SignIns
 from domain.identity.use_cases.apply_retention import ApplyRetention
 from domain.identity.use_cases.assemble_export import AssembleExport
 from domain.identity.use_cases.carry_out_due_jobs import CarryOutDueJobs
@@ -39,6 +45,7 @@ from domain.identity.use_cases.deactivate_user import DeactivateUser
 from domain.identity.use_cases.deliver_mails import DeliverMails
 from domain.identity.use_cases.found_organization import FoundOrganization
 from domain.identity.use_cases.get_organization import GetOrganization
+from domain.identity.use_cases.get_usage import GetUsage
 from domain.identity.use_cases.get_user import GetUser
 from domain.identity.use_cases.list_origin_organizations import ListOriginOrganizations
 from domain.identity.use_cases.list_public_keys import ListPublicKeys
@@ -47,6 +54,7 @@ from domain.identity.use_cases.prove_password import ProvePassword
 from domain.identity.use_cases.refresh_session import RefreshSession
 from domain.identity.use_cases.rotate_signing_key import RotateSigningKey
 from domain.identity.use_cases.seal_plain_rows import SealPlainRows
+from domain.identity.use_cases.set_plan import SetPlan
 from domain.identity.use_cases.sign_in import SignIn
 from domain.identity.use_cases.sign_out import SignOut
 from domain.identity.use_cases.take_receipt import TakeReceipt
@@ -69,6 +77,7 @@ from services.shared.privacy import RECEIPTS
 _BOOTSTRAP_ROLES = frozenset({Role.ADMIN, Role.AUTHOR, Role.TEACHER, Role.OPERATOR})
 _ROTATION_CHECK_SECONDS = 3600
 _PLATFORM_CONNECTIONS = 5
+_SIGN_IN_CONNECTIONS = 4
 
 
 def _new_secret() -> str:
@@ -76,10 +85,12 @@ def _new_secret() -> str:
 
 
 class IdentityContainer(containers.DeclarativeContainer):
-    """`unit`, `platform_unit` and `passwords` are what a test replaces. `public_url` is where people's browsers find the platform."""
+    """`unit`, `platform_unit`, `sign_ins` and `passwords` are what a test replaces. `public_url` is where people's browsers find the
+    platform."""
 
     engine = providers.Dependency(instance_of=AsyncEngine)
     platform_engine = providers.Dependency(instance_of=AsyncEngine)
+    sign_in_pool = providers.Dependency(instance_of=asyncpg.Pool)
     clock: providers.Dependency[Clock] = providers.Dependency()
     encryption_key = providers.Dependency(instance_of=bytes)
     public_url = providers.Dependency(instance_of=str, default="http://localhost:8080")
@@ -92,14 +103,19 @@ class IdentityContainer(containers.DeclarativeContainer):
     files: providers.Dependency[PersonalFiles] = providers.Dependency()
     unit = providers.Factory(PostgresIdentityUnit, engine, vault=vault, keys=personal_keys)
     platform_unit = providers.Factory(PostgresPlatformUnit, platform_engine, vault=vault, keys=personal_keys)
+    sign_ins: providers.Provider[SignIns] = providers.Singleton(PostgresSignIns, sign_in_pool, personal_keys)
     passwords = providers.Singleton(Argon2Passwords)
-    signer = providers.Singleton(JoseSigner, encryption_key, previous_keys)
+    usage_elsewhere: providers.Dependency[Sequence[UsageElsewhere]] = providers.Dependency(default=())
+    signer = providers.Singleton(JoseSigner, encryption_key, public_url, previous_keys)
     relying_party = providers.Singleton(WebAuthnRelyingParty, public_url)
     new_id = providers.Object(random_id)
     new_secret = providers.Object(_new_secret)
 
-    current_signing_key = providers.Factory(
+    current_signing_key = providers.Singleton(
         CurrentSigningKey, new_platform_unit=platform_unit.provider, signer=signer, clock=clock
+    )
+    list_public_keys = providers.Factory(
+        ListPublicKeys, new_platform_unit=platform_unit.provider, current_signing_key=current_signing_key, clock=clock
     )
     rotate_signing_key = providers.Factory(RotateSigningKey, new_platform_unit=platform_unit.provider, signer=signer, clock=clock)
     prove_password = providers.Factory(
@@ -145,6 +161,8 @@ class IdentityContainer(containers.DeclarativeContainer):
         current_signing_key=current_signing_key,
         signer=signer,
         keys=providers.Singleton(JoseClientKeys),
+        public_keys=list_public_keys,
+        reader=providers.Singleton(JoseTokenReader, public_url),
         public_url=public_url,
         new_id=new_id,
         new_secret=new_secret,
@@ -197,8 +215,9 @@ class IdentityContainer(containers.DeclarativeContainer):
         ),
         sign_in=providers.Factory(
             SignIn,
+            sign_ins=sign_ins,
             new_unit=unit.provider,
-            prove_password=prove_password,
+            new_platform_unit=platform_unit.provider,
             current_signing_key=current_signing_key,
             passwords=passwords,
             signer=signer,
@@ -216,9 +235,9 @@ class IdentityContainer(containers.DeclarativeContainer):
         ),
         sign_out=providers.Factory(SignOut, new_unit=unit.provider, clock=clock),
         list_origin_organizations=providers.Factory(ListOriginOrganizations, new_platform_unit=platform_unit.provider),
-        list_public_keys=providers.Factory(
-            ListPublicKeys, new_platform_unit=platform_unit.provider, current_signing_key=current_signing_key, clock=clock
-        ),
+        list_public_keys=list_public_keys,
+        set_plan=providers.Factory(SetPlan, new_unit=unit.provider, clock=clock),
+        get_usage=providers.Factory(GetUsage, new_unit=unit.provider, elsewhere=usage_elsewhere),
         credentials=credentials,
         people=people,
         programs=programs,
@@ -230,13 +249,16 @@ class IdentityContainer(containers.DeclarativeContainer):
 async def open_context(resources: Resources) -> Context:
     engine = await resources.engine("identity")
     platform_engine = _engine_beside(engine)
+    sign_in_pool = await open_pool(resources.settings.dsn("paideia_identity"), _SIGN_IN_CONNECTIONS)
     container = IdentityContainer(
         engine=engine,
         platform_engine=platform_engine,
+        sign_in_pool=sign_in_pool,
         clock=providers.Object(resources.clock),
         encryption_key=_encryption_key(resources.settings),
         previous_keys=_previous_keys(resources.settings),
         files=providers.Object(personal_files(resources.settings)),
+        usage_elsewhere=providers.Object(usage_elsewhere(resources.channels)),
         public_url=resources.settings.public_url,
         private_identity_providers=resources.settings.private_identity_providers,
     )
@@ -274,6 +296,7 @@ async def open_context(resources: Resources) -> Context:
         await container.http().close()
         await vaults.close()
         await platform_engine.dispose()
+        await sign_in_pool.close()
 
     return Context(
         name="identity",

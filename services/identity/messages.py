@@ -35,6 +35,7 @@ def organization_message(organization: Organization) -> pb.Organization:
         teachers_see=f"TEACHERS_SEE_{settings.teachers_see}",
         allowed_origins=settings.allowed_origins,
         etag=str(organization.revision),
+        plan=f"plans/{organization.plan}",
     )
 
 

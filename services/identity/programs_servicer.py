@@ -16,7 +16,7 @@ from domain.identity.programs import (
     ProgramDraft,
 )
 from domain.identity.sessions import ACCESS_TOKEN_LIFE
-from domain.identity.use_cases.issue_program_token import ClientProof
+from domain.identity.use_cases.prove_client import ClientProof
 from domain.shared.caller import Caller
 from domain.shared.errors import InvalidInput
 from services.identity.credentials_servicer import signed_in
@@ -30,6 +30,7 @@ from services.shared.times import duration, span, timestamp
 
 Call: TypeAlias = "ServicerContext[Any, Any]"
 
+_LONGEST_TOKEN = 8192
 _FIELDS = frozenset({"display_name", "roles", "scopes"})
 
 
@@ -78,6 +79,26 @@ class ProgramsRpcs(IdentityServiceServicer):
             access_token=token.access_token, expires_in=duration(ACCESS_TOKEN_LIFE), scopes=sorted(token.scopes)
         )
 
+    async def IntrospectProgramToken(
+        self, request: pb.IntrospectProgramTokenRequest, context: Call
+    ) -> pb.IntrospectProgramTokenResponse:
+        token = await self.programs.introspect_program_token(_proof(request), _presented(request.token))
+        if token is None:
+            return pb.IntrospectProgramTokenResponse()
+        return pb.IntrospectProgramTokenResponse(
+            active=True,
+            scopes=sorted(token.scopes),
+            client_id=token.client_id,
+            subject=token.user,
+            issue_time=timestamp(token.issued_at),
+            expire_time=timestamp(token.expires_at),
+            token_id=token.id,
+        )
+
+    async def RevokeProgramToken(self, request: pb.RevokeProgramTokenRequest, context: Call) -> pb.RevokeProgramTokenResponse:
+        await self.programs.revoke_program_token(_proof(request), _presented(request.token))
+        return pb.RevokeProgramTokenResponse()
+
     def _message(self, me: Caller, program: Program) -> pb.Program:
         return pb.Program(
             name=f"programs/{program.id}",
@@ -98,7 +119,15 @@ def _draft(program: pb.Program, fields: frozenset[str]) -> ProgramDraft:
     return ProgramDraft(program.display_name, roles, frozenset(program.scopes), fields)
 
 
-def _proof(request: pb.IssueProgramTokenRequest) -> ClientProof:
+def _presented(token: str) -> str:
+    if not 1 <= len(token) <= _LONGEST_TOKEN:
+        raise InvalidInput.of("token", f"must be 1 to {_LONGEST_TOKEN} characters")
+    return token
+
+
+def _proof(
+    request: pb.IssueProgramTokenRequest | pb.IntrospectProgramTokenRequest | pb.RevokeProgramTokenRequest,
+) -> ClientProof:
     """Raises InvalidInput unless there is one proof, of a length that a proof can have."""
     if bool(request.client_secret) is bool(request.client_assertion):
         raise InvalidInput.of("client_secret", "must be given, or else client_assertion; not both")

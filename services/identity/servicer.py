@@ -1,5 +1,6 @@
 """gRPC in: messages to use cases and back. Who may call is settled before; errors are mapped after."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -13,11 +14,13 @@ from domain.identity.use_cases.create_users import CreateUsers
 from domain.identity.use_cases.deactivate_user import DeactivateUser
 from domain.identity.use_cases.found_organization import FoundOrganization
 from domain.identity.use_cases.get_organization import GetOrganization
+from domain.identity.use_cases.get_usage import GetUsage
 from domain.identity.use_cases.get_user import GetUser
 from domain.identity.use_cases.list_origin_organizations import ListOriginOrganizations
 from domain.identity.use_cases.list_public_keys import ListPublicKeys
 from domain.identity.use_cases.list_users import ListUsers
 from domain.identity.use_cases.refresh_session import RefreshSession
+from domain.identity.use_cases.set_plan import SetPlan
 from domain.identity.use_cases.sign_in import SignIn
 from domain.identity.use_cases.sign_out import SignOut
 from domain.identity.use_cases.update_user import UpdateUser
@@ -44,7 +47,9 @@ from services.identity.privacy_use_cases import PrivacyUseCases
 from services.identity.programs_servicer import ProgramsRpcs
 from services.identity.programs_use_cases import ProgramUseCases
 from services.identity.provisioning_servicer import ProvisioningRpcs
+from services.identity.quotas_servicer import QuotasRpcs
 from services.shared.call import caller
+from services.shared.idempotency import slow_first
 from services.shared.masks import fields_in
 from services.shared.names import id_in
 from services.shared.paging import next_token, page_request
@@ -54,7 +59,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 _CHANGEABLE = frozenset({"display_name", "email", "roles"})
 
 
-class IdentityServicer(CredentialsRpcs, FederationRpcs, PeopleServicer, PrivacyRpcs, ProgramsRpcs, ProvisioningRpcs):
+class IdentityServicer(CredentialsRpcs, FederationRpcs, PeopleServicer, PrivacyRpcs, ProgramsRpcs, ProvisioningRpcs, QuotasRpcs):
     def __init__(
         self,
         found_organization: FoundOrganization,
@@ -71,6 +76,8 @@ class IdentityServicer(CredentialsRpcs, FederationRpcs, PeopleServicer, PrivacyR
         sign_out: SignOut,
         list_public_keys: ListPublicKeys,
         list_origin_organizations: ListOriginOrganizations,
+        set_plan: SetPlan,
+        get_usage: GetUsage,
         credentials: CredentialUseCases,
         people: PeopleUseCases,
         programs: ProgramUseCases,
@@ -97,23 +104,38 @@ class IdentityServicer(CredentialsRpcs, FederationRpcs, PeopleServicer, PrivacyR
         self._sign_out = sign_out
         self._list_public_keys = list_public_keys
         self._list_origin_organizations = list_origin_organizations
+        self.set_plan = set_plan
+        self.get_usage = get_usage
 
-    async def CreateOrganization(self, request: pb.CreateOrganizationRequest, context: Context) -> pb.Organization:
-        organization = await self._found_organization(
+    @slow_first
+    async def CreateOrganization(
+        self, request: pb.CreateOrganizationRequest, context: Context
+    ) -> Callable[[], Awaitable[pb.Organization]]:
+        found = await self._found_organization.prepare(
             request.organization_id,
             request.organization.display_name,
             request.admin_user_id,
             request.admin_password,
             frozenset({Role.ADMIN}),
         )
-        return organization_message(organization)
+
+        async def act() -> pb.Organization:
+            return organization_message(await found())
+
+        return act
 
     async def GetOrganization(self, request: pb.GetOrganizationRequest, context: Context) -> pb.Organization:
         return organization_message(await self._get_organization(caller(context), id_in(request.name, "organizations")))
 
-    async def CreateUser(self, request: pb.CreateUserRequest, context: Context) -> pb.User:
+    @slow_first
+    async def CreateUser(self, request: pb.CreateUserRequest, context: Context) -> Callable[[], Awaitable[pb.User]]:
         password = request.password if request.HasField("password") else None
-        return user_message(await self._create_user(caller(context), draft_from(request), password))
+        create = await self._create_user.prepare(caller(context), draft_from(request), password)
+
+        async def act() -> pb.User:
+            return user_message(await create())
+
+        return act
 
     async def BatchCreateUsers(self, request: pb.BatchCreateUsersRequest, context: Context) -> pb.BatchCreateUsersResponse:
         _refuse_passwords(request)
@@ -142,9 +164,17 @@ class IdentityServicer(CredentialsRpcs, FederationRpcs, PeopleServicer, PrivacyR
     async def DeactivateUser(self, request: pb.DeactivateUserRequest, context: Context) -> pb.User:
         return user_message(await self._deactivate_user(caller(context), id_in(request.name, "users")))
 
-    async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Context) -> pb.ChangePasswordResponse:
-        await self._change_password(signed_in(context), request.current_password, request.new_password)
-        return pb.ChangePasswordResponse()
+    @slow_first
+    async def ChangePassword(
+        self, request: pb.ChangePasswordRequest, context: Context
+    ) -> Callable[[], Awaitable[pb.ChangePasswordResponse]]:
+        change = await self._change_password.prepare(signed_in(context), request.current_password, request.new_password)
+
+        async def act() -> pb.ChangePasswordResponse:
+            await change()
+            return pb.ChangePasswordResponse()
+
+        return act
 
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.TokenPair:
         organization = id_in(request.organization, "organizations", field="organization")

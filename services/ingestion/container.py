@@ -5,11 +5,14 @@ import asyncio
 import structlog
 from dependency_injector import containers, providers
 from paideia.ingestion.v1 import ingestion_service_pb2_grpc
+from redis.asyncio import Redis
 
 from adapters.ingestion.kafka import KafkaEventLog
+from adapters.ingestion.redis import RedisEventCounter
 from adapters.shared.kafka import KafkaProducer
 from adapters.shared.resources import Resources
 from adapters.shared.topics import ensure_topics
+from domain.ingestion.use_cases.get_usage import GetUsage
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from domain.shared.clock import Clock
 from domain.shared.errors import Unavailable
@@ -23,12 +26,15 @@ class IngestionContainer(containers.DeclarativeContainer):
     producer = providers.Dependency(instance_of=KafkaProducer)
     clock: providers.Dependency[Clock] = providers.Dependency()
     event_log = providers.Singleton(KafkaEventLog, producer)
-    ingest_events = providers.Factory(IngestEvents, log=event_log, clock=clock)
-    servicer = providers.Factory(IngestionServicer, ingest_events)
+    redis = providers.Dependency(instance_of=Redis)
+    counter = providers.Singleton(RedisEventCounter, redis)
+    ingest_events = providers.Factory(IngestEvents, log=event_log, clock=clock, counter=counter)
+    get_usage = providers.Factory(GetUsage, counter=counter, clock=clock)
+    servicer = providers.Factory(IngestionServicer, ingest_events, get_usage)
 
 
 async def open_context(resources: Resources) -> Context:
-    container = IngestionContainer(producer=resources.producer(), clock=resources.clock)
+    container = IngestionContainer(producer=resources.producer(), redis=resources.redis(), clock=resources.clock)
     servicer = container.servicer()
 
     async def create_topics() -> None:

@@ -9,12 +9,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.ingestion.v1 import ingestion_service_pb2_grpc
 from paideia.ingestion.v1.events_pb2 import LearningEvent
 from paideia.ingestion.v1.ingestion_service_pb2 import (
+    GetUsageRequest,
+    GetUsageResponse,
     IngestEventsRequest,
     IngestEventsResponse,
     StreamEventsRequest,
     StreamEventsResponse,
 )
 
+from domain.ingestion.use_cases.get_usage import GetUsage
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from services.ingestion.messages import correction_message, refused_messages
 from services.shared.call import caller, learners_seen
@@ -27,8 +30,9 @@ Answer = TypeVar("Answer")
 
 
 class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
-    def __init__(self, ingest: IngestEvents[LearningEvent]) -> None:
+    def __init__(self, ingest: IngestEvents[LearningEvent], get_usage: GetUsage) -> None:
         self._ingest = ingest
+        self._get_usage = get_usage
 
     async def IngestEvents(
         self, request: IngestEventsRequest, context: grpc.aio.ServicerContext[IngestEventsRequest, IngestEventsResponse]
@@ -39,6 +43,12 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
             refused=refused_messages(receipt.refused),
             clock_correction=correction_message(receipt.clock_correction),
         )
+
+    async def GetUsage(
+        self, request: GetUsageRequest, context: grpc.aio.ServicerContext[GetUsageRequest, GetUsageResponse]
+    ) -> GetUsageResponse:
+        used = await self._get_usage(caller(context))
+        return GetUsageResponse(used={str(quota): count for quota, count in used.items()})
 
     async def StreamEvents(
         self,

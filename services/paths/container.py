@@ -24,10 +24,11 @@ from domain.paths.use_cases.override_step import OverrideStep
 from domain.paths.use_cases.renew_path import RenewPath
 from domain.paths.use_cases.update_path import UpdatePath
 from domain.shared.clock import Clock
-from services.paths.consumers import CATALOG_CHANGES, PROGRESS_UPDATES, CatalogChanges, ProgressUpdates
+from services.paths.consumers import PROGRESS_UPDATES, ProgressUpdates
 from services.paths.servicer import PathsServicer, PathsUseCases
 from services.shared.context import Context
 from services.shared.privacy import ORDERS, PrivacyOrders
+from services.shared.publications import CATALOG_CHANGES, Publications
 
 
 class PathsContainer(containers.DeclarativeContainer):
@@ -57,9 +58,7 @@ class PathsContainer(containers.DeclarativeContainer):
     progress_updates = providers.Factory(
         ProgressUpdates, apply_updates=providers.Factory(ApplyUpdates, new_unit=unit.provider, clock=clock)
     )
-    catalog_changes = providers.Factory(
-        CatalogChanges, follow_publication=providers.Factory(FollowPublication, new_unit=unit.provider, renew=renew)
-    )
+    catalog_changes = providers.Factory(Publications, providers.Factory(FollowPublication, new_unit=unit.provider, renew=renew))
 
 
 async def open_context(resources: Resources) -> Context:

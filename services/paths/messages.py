@@ -23,6 +23,7 @@ from domain.paths.model import (
 from domain.paths.use_cases.override_step import OverrideCommand
 from domain.shared.errors import FieldViolation, InvalidInput
 from domain.shared.page import PageRequest
+from services.shared.etags import revision_in
 from services.shared.masks import fields_in
 from services.shared.names import id_in, ids_in
 from services.shared.paging import page_request
@@ -82,17 +83,8 @@ def command_in(request: pb.OverrideStepRequest) -> OverrideCommand:
         skills=_skills(request.skills, "skills"),
         note=request.note,
         withdraw=request.withdraw,
-        edition=edition_in(request.etag, "etag"),
+        edition=revision_in(request.etag, "path"),
     )
-
-
-def edition_in(etag: str, field: str) -> int | None:
-    """Returns the edition that an etag stands for, None if there is no etag."""
-    if not etag:
-        return None
-    if not (etag.isascii() and etag.isdecimal() and len(etag) < 19):
-        raise InvalidInput.of(field, "must be the etag of the path as it was read")
-    return int(etag)
 
 
 def date_in(text: str, field: str) -> date:

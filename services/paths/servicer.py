@@ -16,6 +16,7 @@ from domain.paths.use_cases.override_step import OverrideStep
 from domain.paths.use_cases.update_path import UpdatePath
 from services.paths import messages
 from services.shared.call import caller
+from services.shared.etags import revision_in
 from services.shared.names import id_in
 from services.shared.paging import next_token
 
@@ -57,7 +58,7 @@ class PathsServicer(PathsServiceServicer):
 
     async def UpdatePath(self, request: pb.UpdatePathRequest, context: Call) -> pb.Path:
         learner, path_id = messages.ids_of(request.path.name, "path.name")
-        edition = messages.edition_in(request.path.etag, "path.etag")
+        edition = revision_in(request.path.etag, "path", "path.etag")
         change = messages.change_in(request)
         return messages.path_message(await self._use.update_path(caller(context), learner, path_id, change, edition))
 
@@ -68,7 +69,7 @@ class PathsServicer(PathsServiceServicer):
 
     async def ArchivePath(self, request: pb.ArchivePathRequest, context: Call) -> pb.Path:
         learner, path_id = messages.ids_of(request.name)
-        edition = messages.edition_in(request.etag, "etag")
+        edition = revision_in(request.etag, "path")
         return messages.path_message(await self._use.archive_path(caller(context), learner, path_id, edition))
 
     async def ListPathRevisions(self, request: pb.ListPathRevisionsRequest, context: Call) -> pb.ListPathRevisionsResponse:

@@ -3,27 +3,15 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from paideia.catalog.v1.events_pb2 import CoursePublished
 from paideia.progress.v1.events_pb2 import ProgressUpdated
 
 from domain.scheduler.model import LearnerUpdate
 from domain.scheduler.use_cases.apply_updates import ApplyUpdates
-from domain.scheduler.use_cases.renew_pool import RenewPool
 from services.scheduler.messages import update_in
-from services.shared.names import id_in
+from services.shared.log import LogMessage
 
 PROGRESS_UPDATES = "progress.updates"
-CATALOG_CHANGES = "catalog.changes"
-
-
-class LogMessage(Protocol):
-    @property
-    def organization(self) -> str: ...
-
-    @property
-    def value(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +26,3 @@ class ProgressUpdates:
             by_organization[message.organization].append(update_in(ProgressUpdated.FromString(message.value), ""))
         for organization, updates in by_organization.items():
             await self.apply_updates(organization, updates)
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogChanges:
-    """Takes over the newest publication of each course in the batch."""
-
-    renew_pool: RenewPool
-
-    async def __call__(self, batch: Sequence[LogMessage]) -> None:
-        newest: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for message in batch:
-            event = CoursePublished.FromString(message.value)
-            key = (message.organization, id_in(event.course, "courses", "course"))
-            newest[key] = max(newest[key], event.publication)
-        for (organization, course), number in newest.items():
-            await self.renew_pool(organization, course, number)

@@ -37,12 +37,13 @@ from domain.scheduler.use_cases.replay_decision import ReplayDecision
 from domain.scheduler.use_cases.roll_back_policy import RollBackPolicy
 from domain.scheduler.use_cases.stage_policy import StagePolicy
 from domain.shared.clock import Clock
-from services.scheduler.consumers import CATALOG_CHANGES, PROGRESS_UPDATES, CatalogChanges, ProgressUpdates
+from services.scheduler.consumers import PROGRESS_UPDATES, ProgressUpdates
 from services.scheduler.metrics import count_decision, note_failed_shadow
 from services.scheduler.policy_servicer import PolicyUseCases
 from services.scheduler.servicer import SchedulerServicer
 from services.shared.context import Context
 from services.shared.privacy import ORDERS, PrivacyOrders
+from services.shared.publications import CATALOG_CHANGES, Publications
 
 
 class SchedulerContainer(containers.DeclarativeContainer):
@@ -101,7 +102,7 @@ class SchedulerContainer(containers.DeclarativeContainer):
         ProgressUpdates,
         apply_updates=providers.Factory(ApplyUpdates, new_unit=unit.provider, hot=hot, new_history=history.provider),
     )
-    catalog_changes = providers.Factory(CatalogChanges, renew_pool=providers.Factory(RenewPool, pools=pools))
+    catalog_changes = providers.Factory(Publications, providers.Factory(RenewPool, pools=pools))
 
 
 async def open_context(resources: Resources) -> Context:

@@ -7,10 +7,12 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
 from paideia.scheduler.v1 import policies_pb2 as pb
 
-from domain.scheduler.policies import PolicyChange, PolicyDraft, PolicyVersion, Stage, plain
+from domain.scheduler.policies import PolicyChange, PolicyDraft, PolicyVersion, plain
 from domain.scheduler.use_cases.stage_policy import StageOrder
 from domain.shared.errors import InvalidInput
 from domain.shared.ids import canonical_uuid, chosen_id
+from domain.shared.rollout import Stage
+from services.shared.etags import revision_in
 from services.shared.names import id_in
 from services.shared.times import timestamp
 
@@ -41,17 +43,8 @@ def stage_order(request: pb.StagePolicyRequest) -> StageOrder:
         policy=id_in(request.name, "policies"),
         stage=_STAGE_OF[request.stage],
         share=request.share,
-        revision=revision_in(request.etag),
+        revision=revision_in(request.etag, "policy"),
     )
-
-
-def revision_in(etag: str) -> int | None:
-    """Returns the revision that an etag stands for, None if it is left out."""
-    if not etag:
-        return None
-    if not (etag.isascii() and etag.isdecimal() and len(etag) < 18):
-        raise InvalidInput.of("etag", "must be the etag of the policy, unchanged")
-    return int(etag)
 
 
 def policy_message(version: PolicyVersion, changes: Sequence[PolicyChange] = ()) -> pb.Policy:

@@ -15,6 +15,7 @@ from domain.scheduler.use_cases.roll_back_policy import RollBackPolicy
 from domain.scheduler.use_cases.stage_policy import StagePolicy
 from services.scheduler import policy_messages as messages
 from services.shared.call import caller
+from services.shared.etags import revision_in
 from services.shared.names import id_in
 from services.shared.paging import next_token, page_request
 
@@ -56,8 +57,9 @@ class PolicyServicer(SchedulerServiceServicer):
         return messages.policy_message(await self.policies.stage_policy(caller(context), messages.stage_order(request)))
 
     async def RollBackPolicy(self, request: pb.RollBackPolicyRequest, context: Call) -> pb.RollBackPolicyResponse:
+        policy_id, revision = id_in(request.name, "policies"), revision_in(request.etag, "policy")
         retired, live = await self.policies.roll_back_policy(
-            caller(context), messages.request_id_in(request), id_in(request.name, "policies"), messages.revision_in(request.etag)
+            caller(context), messages.request_id_in(request), policy_id, revision
         )
         return pb.RollBackPolicyResponse(
             retired=messages.policy_message(retired), live=messages.policy_message(live) if live else None

@@ -117,6 +117,7 @@ class BufferedActs:
         self._send = send
         self._clock = clock
         self._waiting: dict[tuple[str, ...], tuple[EventEnvelope, ActRecorded]] = {}
+        self._under_way: list[EventEnvelope] = []
 
     def note(self, act: ActRecorded, organization: str) -> None:
         key: tuple[str, ...] = (organization, act.actor, act.act, act.target, act.outcome, act.reason, act.address)
@@ -124,7 +125,7 @@ class BufferedActs:
             act, organization = ActRecorded(act="audit.Overflow", outcome=REFUSED, count=act.count), PLATFORM
             key = (PLATFORM, act.act)
         if (known := self._waiting.get(key)) is not None:
-            known[1].count += 1
+            known[1].count += act.count or 1
             return
         act.count = act.count or 1
         self._waiting[key] = envelope_of(act, organization, self._clock()), act
@@ -139,18 +140,18 @@ class BufferedActs:
             await self.flush()
 
     async def flush(self) -> None:
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, {}
-        try:
-            await self._send([_with_payload(envelope, act) for envelope, act in waiting.values()])
-            noted.labels("buffered").inc(len(waiting))
-        except Unavailable as error:
-            # What came meanwhile goes after them, as far as there is room: ids make it safe to send twice.
-            kept = list((waiting | self._waiting).items())[:_MOST_KINDS]
-            noted.labels("lost").inc(len(waiting | self._waiting) - len(kept))
-            self._waiting = dict(kept)
-            log.warning("the log is away; acts wait", waiting=len(kept), error=error.message)
+        """Sends what did not get through before what was noted since: part of it may have arrived, and its ids make it count once."""
+        while self._under_way or self._waiting:
+            if not self._under_way:
+                self._under_way = [_with_payload(envelope, act) for envelope, act in self._waiting.values()]
+                self._waiting = {}
+            try:
+                await self._send(self._under_way)
+            except Unavailable as error:
+                log.warning("the log is away; acts wait", waiting=len(self._under_way) + len(self._waiting), error=error.message)
+                return
+            noted.labels("buffered").inc(len(self._under_way))
+            self._under_way = []
 
 
 def envelope_of(act: ActRecorded, organization: str, now: datetime) -> EventEnvelope:

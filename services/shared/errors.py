@@ -1,5 +1,6 @@
 """The one place where refusals become gRPC statuses (and, through Envoy, REST answers)."""
 
+from datetime import timedelta
 from math import ceil
 
 import grpc
@@ -17,6 +18,7 @@ from domain.shared.errors import (
     LimitReached,
     NotAllowedNow,
     NotFound,
+    QuotaReached,
     Unauthenticated,
     Unavailable,
 )
@@ -32,6 +34,7 @@ _CODES: tuple[tuple[type[DomainError], grpc.StatusCode], ...] = (
     (Forbidden, grpc.StatusCode.PERMISSION_DENIED),
     (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
     (LimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (QuotaReached, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
 )
 _MOST_VIOLATIONS = 100
@@ -44,8 +47,13 @@ def code_of(error: DomainError) -> grpc.StatusCode:
 
 
 def status_of(error: DomainError) -> status_pb2.Status:
-    """Returns the status with ErrorInfo, and BadRequest or RetryInfo where they apply."""
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)]
+    """Returns the status with ErrorInfo, and BadRequest, QuotaFailure or RetryInfo where they apply."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
+    details: list[Message] = [info]
+    if isinstance(error, QuotaReached):
+        info.metadata.update({"quota": error.quota, "limit": str(error.limit), "plan": error.plan})
+        failed = error_details_pb2.QuotaFailure.Violation(subject=f"quotas/{error.quota}", description=error.message)
+        details.append(error_details_pb2.QuotaFailure(violations=[failed]))
     if isinstance(error, InvalidInput):
         details.append(
             error_details_pb2.BadRequest(
@@ -55,9 +63,9 @@ def status_of(error: DomainError) -> status_pb2.Status:
                 ]
             )
         )
-    if isinstance(error, LimitReached | Unavailable):
+    if (wait := _wait_of(error)) is not None:
         delay = Duration()
-        delay.FromTimedelta(error.retry_after)
+        delay.FromTimedelta(wait)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return status(code_of(error), error.message[:LONGEST_MESSAGE], details)
 
@@ -65,9 +73,13 @@ def status_of(error: DomainError) -> status_pb2.Status:
 def trailers_of(error: DomainError) -> tuple[tuple[str, str | bytes], ...]:
     """Returns the trailing metadata of a refusal: the whole status, and for REST callers the Retry-After header."""
     details = ("grpc-status-details-bin", status_of(error).SerializeToString())
-    if isinstance(error, LimitReached | Unavailable):
-        return details, ("retry-after", str(ceil(error.retry_after.total_seconds())))
+    if (wait := _wait_of(error)) is not None:
+        return details, ("retry-after", str(ceil(wait.total_seconds())))
     return (details,)
+
+
+def _wait_of(error: DomainError) -> timedelta | None:
+    return error.retry_after if isinstance(error, LimitReached | QuotaReached | Unavailable) else None
 
 
 def status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:

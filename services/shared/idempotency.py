@@ -1,10 +1,37 @@
 """Idempotency by `request_id`: the same id and body gets the first answer, the same id with another body ALREADY_EXISTS."""
 
 import hmac
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from functools import partial, wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from google.protobuf.message import Message
+
+P = ParamSpec("P")
+T = TypeVar("T")
+FirstPart = Callable[..., Awaitable[Callable[[], Awaitable[Any]]]]
+
+
+def slow_first(handler: Callable[P, Awaitable[Callable[[], Awaitable[T]]]]) -> Callable[P, Awaitable[T]]:
+    """Makes a method of a servicer of one that does what takes long and returns what is left to do.
+
+    In a context with a ledger only what is left runs inside the request's transaction: until then it holds none of the connections that
+    others wait for. So the first part must check and compute only. It runs again when the request is repeated before it was answered.
+    """
+
+    @wraps(handler)
+    async def whole(*arguments: P.args, **named: P.kwargs) -> T:
+        return await (await handler(*arguments, **named))()
+
+    whole.first_part = handler  # type: ignore[attr-defined]
+    return whole
+
+
+def first_part_of(method: Any) -> FirstPart | None:
+    """Returns the first part of a bound method, None if it was not made by `slow_first`."""
+    first_part = getattr(method, "first_part", None)
+    return None if first_part is None else partial(first_part, method.__self__)
 
 
 class LedgerEntry(Protocol):

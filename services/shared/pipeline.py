@@ -8,7 +8,9 @@ from __future__ import annotations  # grpcio's classes are generic in their stub
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -38,7 +40,7 @@ from services.shared.acts import (
 )
 from services.shared.call import current_caller, current_sights
 from services.shared.errors import LONGEST_MESSAGE, code_of, trailers_of
-from services.shared.idempotency import RequestLedger, fingerprint_of
+from services.shared.idempotency import LedgerEntry, RequestLedger, fingerprint_of, first_part_of
 from services.shared.rules import MissingRule, OutOfReach, Rule
 from services.shared.sights import EverybodyTeachesEverybody, Sights
 from services.shared.tracing import NoCollector, Tracer
@@ -336,12 +338,30 @@ class _Call:
         self, ledger: RequestLedger, request_id: str, request: Message, behave: Any, context: Any, serialize: Any
     ) -> bytes:
         organization = current_caller.get().organization
-        async with ledger.entry(
-            organization, self._method, canonical_uuid(request_id, "request_id"), fingerprint_of(request, self._fingerprint_key)
-        ) as entry:
+        fingerprint = fingerprint_of(request, self._fingerprint_key)
+        open_entry = partial(ledger.entry, organization, self._method, canonical_uuid(request_id, "request_id"), fingerprint)
+        act: Callable[[], Awaitable[Any]] = partial(behave, request, context)
+        if (first_part := first_part_of(behave)) is not None:
+            if (known := await self._known(open_entry)) is not None:
+                return known
+            try:
+                act = await first_part(request, context)
+            except DomainError:
+                # Another of the same id may have done it meanwhile, which this one then was refused for.
+                if (known := await self._known(open_entry)) is not None:
+                    return known
+                raise
+        async with open_entry() as entry:
             if entry.answer is not None:
                 act_in_progress.set(None)  # it was done, and recorded, when it was asked for first
                 return entry.answer
-            answer: bytes = serialize(await behave(request, context))
+            answer: bytes = serialize(await act())
             await entry.remember(answer)
             return answer
+
+    @staticmethod
+    async def _known(open_entry: Callable[[], AbstractAsyncContextManager[LedgerEntry]]) -> bytes | None:
+        async with open_entry() as entry:
+            if entry.answer is not None:
+                act_in_progress.set(None)
+            return entry.answer

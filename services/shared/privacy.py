@@ -6,7 +6,7 @@ whose answer was lost comes again, and doing it again changes nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,21 +17,14 @@ from domain.shared.clock import Clock
 from domain.shared.errors import InvalidInput
 from domain.shared.events import EventEnvelope
 from domain.shared.personal_data import PersonalRecords, part_of
+from services.shared.log import LogMessage
 from services.shared.names import id_in
 from services.shared.times import timestamp
 
 ORDERS = "privacy.orders"
 RECEIPTS = "privacy.receipts"
-
-
-class Message(Protocol):
-    """What is read of a message of the log."""
-
-    @property
-    def organization(self) -> str: ...
-
-    @property
-    def value(self) -> bytes: ...
+_EXPORT_WANTED = timedelta(days=7)
+"""An export's order that comes again later, by a replay, would leave parts behind that nobody removes any more."""
 
 
 class Parts(Protocol):
@@ -56,7 +49,7 @@ class PrivacyOrders:
     log: EventLog
     clock: Clock
 
-    async def __call__(self, batch: Sequence[Message]) -> None:
+    async def __call__(self, batch: Sequence[LogMessage]) -> None:
         for message in batch:
             try:
                 order = PrivacyOrdered.FromString(message.value)
@@ -68,10 +61,10 @@ class PrivacyOrders:
                 await self.log.send([self._receipt(message.organization, job_id, counts, self.clock())])
 
     async def _carry_out(self, organization: str, job_id: str, order: PrivacyOrdered) -> Mapping[str, int] | None:
-        """Returns how many records, by what they are; None for an order of a kind that a newer release gives."""
+        """Returns how many records, by what they are; None for an export that is out of date, and for a kind that a newer release gives."""
         user = id_in(order.user, "users", "user")
         match order.kind:
-            case "EXPORT":
+            case "EXPORT" if self.clock() - order.order_time.ToDatetime(UTC) <= _EXPORT_WANTED:
                 records = await self.records.export(organization, user)
                 await self.parts.put_part(organization, job_id, self.context, part_of(records))
                 return {name: len(rows) for name, rows in records.items()}

@@ -1,4 +1,4 @@
-"""Sessions that ended before their access tokens expired: what makes signing out effective in a process that verifies for itself."""
+"""Sessions and tokens that ended before their time: what makes signing out effective in a process that verifies for itself."""
 
 from collections import OrderedDict
 from collections.abc import Container
@@ -12,7 +12,7 @@ ACCESS_TOKEN_SECONDS = 600
 
 
 class RevokedSessions(Container[str]):
-    """In memory: some 200 bytes for each session that ended in the last ten and a half minutes."""
+    """In memory: some 200 bytes for each session, or single token by its `jti`, that ended in the last ten and a half minutes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -3,8 +3,8 @@
 Two issuers, and the issuer alone decides how a token is verified, so that no header can talk a public key into being an
 HMAC secret:
 
-    paideia        people and programs. ES256, signed by identity, verified with the public keys it lists.
-    paideia-mesh   contexts. HS256 with the key all contexts share, good for at most five minutes.
+    the platform's public URL   people and programs. ES256, signed by identity, verified with the public keys it lists.
+    paideia-mesh                contexts. HS256 with the key all contexts share, good for at most five minutes.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from joserfc.jwk import ECKey, OctKey
 from domain.shared.caller import Caller, Role
 from domain.shared.clock import Clock
 from domain.shared.errors import DomainError, Unauthenticated, Unavailable
+from domain.shared.plans import plan_named
 
 Jwk = Mapping[str, str]
 """A public key of RFC 7517: kty, crv, x, y, kid."""
@@ -29,7 +30,6 @@ Jwk = Mapping[str, str]
 KeySource = Callable[[], Awaitable[Sequence[Jwk]]]
 """Returns identity's public keys; may raise anything when identity is away."""
 
-ISSUER = "paideia"
 MESH_ISSUER = "paideia-mesh"
 AUDIENCE = "paideia"
 LEEWAY_SECONDS = 30
@@ -105,19 +105,24 @@ class TokenVerifier:
         mesh_key: bytes,
         clock: Clock,
         *,
+        issuer: str,
         revoked: Container[str] = frozenset(),
         remembered: int = 20_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`revoked` are the sessions whose tokens are refused although they have not expired."""
+        """`issuer` is who issues to people and programs; `revoked` are the sessions, and the single tokens by their `jti`, that are
+        refused although they have not expired."""
         if len(mesh_key) < 32:
             raise ValueError("the mesh key must be at least 32 bytes")
+        if not issuer or issuer == MESH_ISSUER:
+            raise ValueError("the issuer must be the platform's public URL")
         self._public_keys = PublicKeys(key_source, monotonic)
         self._mesh_key = OctKey.import_key(mesh_key)
         self._clock = clock
+        self._issuer = issuer
         self._revoked = revoked
         self._remembered = remembered
-        self._verified: OrderedDict[bytes, tuple[int, str, Caller, str]] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[int, str, Caller, tuple[str, str]]] = OrderedDict()
 
     async def verify(self, token: str) -> Caller:
         """Returns who the token speaks for. Raises Unauthenticated, or Unavailable if its key cannot be fetched now."""
@@ -127,7 +132,7 @@ class TokenVerifier:
         digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None:
-            if now < known[0] + LEEWAY_SECONDS and known[3] not in self._revoked:
+            if now < known[0] + LEEWAY_SECONDS and not self._is_revoked(known[3]):
                 self._verified.move_to_end(digest)
                 return known[2]
             del self._verified[digest]
@@ -143,24 +148,27 @@ class TokenVerifier:
         if claims.get("iss") == MESH_ISSUER:
             claims, kid = jwt.decode(token, self._mesh_key, algorithms=["HS256"]).claims, ""
             caller = _service(claims)
-        elif claims.get("iss") == ISSUER:
+        elif claims.get("iss") == self._issuer:
             kid = _text(header.get("kid"))
             before = self._public_keys.known
             key = await self._public_keys.get(kid)
             if not before <= self._public_keys.known:
                 self._forget_withdrawn()
             claims = jwt.decode(token, key, algorithms=["ES256"]).claims
-            caller = _person(claims)
+            caller = _person(claims, self._issuer)
         else:
             raise InvalidToken
         _check_times(claims, now)
-        session = str(claims.get("sid", ""))
-        if session in self._revoked:
+        ends_with = str(claims.get("sid", "")), str(claims.get("jti", ""))
+        if self._is_revoked(ends_with):
             raise InvalidToken
-        self._verified[digest] = (claims["exp"], kid, caller, session)
+        self._verified[digest] = (claims["exp"], kid, caller, ends_with)
         if len(self._verified) > self._remembered:
             self._verified.popitem(last=False)
         return caller
+
+    def _is_revoked(self, ends_with: tuple[str, str]) -> bool:
+        return ends_with[0] in self._revoked or ends_with[1] in self._revoked
 
     def _forget_withdrawn(self) -> None:
         """A key withdrawn before its time is withdrawn for remembered tokens, too."""
@@ -204,14 +212,14 @@ def _service(claims: Mapping[str, Any]) -> Caller:
     return Caller(_text(claims["org"]), _text(claims["sub"]), frozenset({Role.SERVICE}))
 
 
-def _person(claims: Mapping[str, Any]) -> Caller:
-    if claims.get("iss") != ISSUER or claims.get("aud") != AUDIENCE or not isinstance(claims["roles"], list):
+def _person(claims: Mapping[str, Any], issuer: str) -> Caller:
+    if claims.get("iss") != issuer or claims.get("aud") != AUDIENCE or not isinstance(claims["roles"], list):
         raise InvalidToken
     roles = frozenset(Role(_text(role)) for role in claims["roles"])
     if not roles or not roles <= _PEOPLE_ROLES:
         raise InvalidToken
     scopes = frozenset(_text(claims["scope"]).split()) if "client_id" in claims else None
-    return Caller(_text(claims["org"]), _text(claims["sub"]), roles, scopes)
+    return Caller(_text(claims["org"]), _text(claims["sub"]), roles, scopes, plan_named(claims.get("plan")))
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:

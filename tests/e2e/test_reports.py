@@ -56,12 +56,12 @@ def test_answers_reach_the_reports_each_once(platform: Platform, rita: str) -> N
 
 def test_a_report_is_shown_and_written_to_a_file_by_the_command(platform: Platform, rita: str, tmp_path: Path) -> None:
     test_answers_reach_the_reports_each_once(platform, rita)
-    shown = platform.paideia("report", "heatmap", COURSE)
+    shown = platform.paideia("report", "heatmap", "--course", COURSE)
     assert shown.returncode == 0, shown.stderr
     assert "rita" in shown.stdout
-    items = json.loads(platform.paideia("report", "items", COURSE, "--json").stdout)["items"]
+    items = json.loads(platform.paideia("report", "items", "--course", COURSE, "--json").stdout)["items"]
     out = tmp_path / "items.csv"
-    exported = platform.paideia("report", "export", "items", COURSE, "--out", str(out))
+    exported = platform.paideia("report", "export", "items", "--course", COURSE, "--out", str(out))
     assert exported.returncode == 0, exported.stderr
     with out.open() as lines:
         rows = list(csv.DictReader(lines))

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,20 +69,22 @@ def eventually(attempt: Callable[[], T], seconds: float = 30) -> T:
 
 
 @contextmanager
-def edge(directory: Path, targets: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Iterator[Edge]:
+def edge(
+    directory: Path, targets: Mapping[str, str], settings: Mapping[str, Any] | None = None, flags: Sequence[str] = ()
+) -> Iterator[Edge]:
     """Generates the local profile, starts Envoy, waits until it answers; stops it when left."""
     listen, admin, jwks = (f"127.0.0.1:{free_port()}" for _ in range(3))
     config = directory / "envoy.yaml"
     addresses = ["--listen", listen, "--admin", admin, "--jwks-listen", jwks]
     made = generate(config, *addresses, *(f"--target={context}={at}" for context, at in targets.items()), settings=settings)
     assert made.returncode == 0, made.stderr
-    with running(config, admin) as log:
+    with running(config, admin, flags) as log:
         yield Edge(listen, admin, log)
 
 
 @contextmanager
-def running(config: Path, admin: str) -> Iterator[Path]:
-    """Runs Envoy until left; yields its log."""
+def running(config: Path, admin: str, flags: Sequence[str] = ()) -> Iterator[Path]:
+    """Runs Envoy until left; yields its log. `flags` are further ones."""
     log = config.with_suffix(".log")
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -93,10 +95,10 @@ def running(config: Path, admin: str) -> Iterator[Path]:
                 "--disable-hot-restart",
                 "--concurrency",
                 "1",
-                "--drain-time-s",
-                "1",
+                *([] if "--drain-time-s" in flags else ["--drain-time-s", "1"]),
                 "-l",
                 "warning",
+                *flags,
             ],
             stdout=stream,
             stderr=subprocess.STDOUT,

@@ -17,6 +17,8 @@ LIMITS = {
     "learner": {"per_second": 1, "burst": 3},
     "staff": {"per_second": 1, "burst": 5},
     "organization": {"per_second": 1, "burst": 12},
+    "organization_trial": {"per_second": 1, "burst": 4},
+    "organization_large": {"per_second": 1, "burst": 24},
     "sign_in_address": {"per_second": 1, "burst": 4},
 }
 
@@ -53,6 +55,24 @@ def test_an_organization_is_limited_as_a_whole(strict: Front) -> None:
     assert statuses(strict, 2, sub="user-0", org="calm") == [200, 200]
 
 
+def test_a_plan_says_how_much_an_organization_may_send_and_none_takes_anothers_share(strict: Front) -> None:
+    def sent(plan: str, org: str) -> int:
+        """How many of 30 requests of 15 users get through."""
+        return sum(statuses(strict, 2, sub=f"user-{n}", org=org, plan=plan).count(200) for n in range(15))
+
+    trial, standard, large = sent("trial", "small"), sent("standard", "middle"), sent("large", "big")
+    assert 4 <= trial < standard < large
+    assert 12 <= standard < 24 <= large
+    # An organization of the same plan has a share of its own.
+    assert statuses(strict, 2, sub="user-0", org="small-too", plan="trial") == [200, 200]
+    # A token of a release without plans counts as the standard one.
+    assert sent("standard", "old") >= 12
+    # Who is too fast alone does not use up the share of all.
+    assert statuses(strict, 30, sub="fast", org="shared").count(429) > 20
+    assert statuses(strict, 3, sub="slow", org="shared") == [200] * 3
+    assert statuses(strict, 3, sub="calm", org="shared") == [200] * 3
+
+
 def test_a_refusal_says_when_to_try_again(strict: Front) -> None:
     headers = strict.bearer(sub="fast", org="c")
     reply = eventually(lambda: r if (r := strict.rest.get("/v1/me", headers=headers)).status_code == 429 else None)
@@ -60,6 +80,19 @@ def test_a_refusal_says_when_to_try_again(strict: Front) -> None:
     assert reply.json()["code"] == 8
     assert [each["@type"].rpartition(".")[2] for each in reply.json()["details"]] == ["ErrorInfo", "RetryInfo"]
     assert reply.json()["details"][1]["retryDelay"] == "1s"
+    assert reply.headers["paideia-limit"] == reply.json()["details"][0]["metadata"]["limit"] == "user"
+    assert "this user" in reply.json()["message"]
+
+
+def test_a_refusal_says_whose_share_is_used_up(strict: Front) -> None:
+    def refused_as(**claims: str) -> object:
+        replies = (strict.rest.get("/v1/me", headers=strict.bearer(sub=f"u{n}", **claims)) for n in range(30))
+        return next(each.json()["details"][0]["metadata"] for each in replies if each.status_code == 429)
+
+    assert refused_as(org="loud", plan="trial") == {"limit": "organization"}
+    body = {"organization": "organizations/north", "login": "ada", "password": "correct horse battery"}
+    replies = [strict.rest.post("/v1/sessions:signIn", json=body) for _ in range(8)]
+    assert replies[-1].json()["details"][0]["metadata"] == {"limit": "address"}
 
 
 def test_signing_in_is_limited_by_address_and_leaves_users_alone(strict: Front) -> None:

@@ -30,16 +30,16 @@ class Authority:
         self.certificate = directory / f"{name}-ca.crt"
         self.certificate.write_bytes(_pem(self._signed(name, self._key.public_key(), authority=True)))
 
-    def issue(self, name: str) -> dict[str, str]:
+    def issue(self, name: str, uri: str = "") -> dict[str, str]:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate, private = self._directory / f"{name}.crt", self._directory / f"{name}.key"
-        certificate.write_bytes(_pem(self._signed("localhost", key.public_key(), authority=False)))
+        certificate.write_bytes(_pem(self._signed("localhost", key.public_key(), authority=False, uri=uri)))
         private.write_bytes(
             key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
         return {"certificate": str(certificate), "key": str(private), "authority": str(self.certificate)}
 
-    def _signed(self, name: str, key: ec.EllipticCurvePublicKey, *, authority: bool) -> x509.Certificate:
+    def _signed(self, name: str, key: ec.EllipticCurvePublicKey, *, authority: bool, uri: str = "") -> x509.Certificate:
         def named(text: str) -> x509.Name:
             return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
@@ -48,7 +48,9 @@ class Authority:
         builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
         builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         if not authority:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+            names: list[x509.GeneralName] = [x509.DNSName(name)]
+            names += [x509.UniformResourceIdentifier(uri)] if uri else []
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
 
@@ -173,3 +175,25 @@ def test_a_sidecar_carries_calls_out_to_the_context_they_are_for(front: Front, t
             with pytest.raises(grpc.RpcError) as refusal:
                 channel.unary_unary("/paideia.progress.v1.ProgressService/GetMastery")(b"", timeout=10)
             assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_sidecar_lets_in_the_callers_that_it_is_told_and_says_whether_its_process_can_serve(
+    front: Front, tmp_path: Path
+) -> None:
+    mesh = Authority(tmp_path, "mesh")
+    inward = {
+        "context": "identity",
+        "callers": ["edge", "integrations"],
+        "mesh": mesh.issue("identity"),
+        "application": front.upstream.address,
+        "outbound": loopback(),
+    }
+    with started(tmp_path, "kubernetes-sidecar", inward) as sidecar:
+        target = f"localhost:{sidecar['listen'].rpartition(':')[2]}"
+        eventually(lambda: httpx.get(f"http://{sidecar['metrics_listen']}/readyz").status_code == 200)
+        assert _admitted(target, mesh, mesh.issue("edge", "spiffe://paideia/edge"))
+        assert not _admitted(target, mesh, mesh.issue("scheduler", "spiffe://paideia/scheduler"))
+        assert not _admitted(target, mesh, mesh.issue("nameless"))
+    with started(tmp_path / "alone", "kubernetes-sidecar", inward | {"application": loopback()}) as sidecar:
+        assert httpx.get(f"http://{sidecar['metrics_listen']}/livez").status_code == 200
+        eventually(lambda: httpx.get(f"http://{sidecar['metrics_listen']}/readyz").status_code == 503)

@@ -11,6 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from tests.edge.conftest import Front
+from tests.edge.upstream import ISSUER
 
 
 def refused(front: Front, token: str) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def test_a_request_without_a_token_is_told_how_to_get_one(front: Front) -> None:
     "changes",
     [
         {"iss": "somebody"},
+        {"iss": "paideia"},
         {"iss": "paideia-mesh"},
         {"aud": "somewhere"},
     ],
@@ -54,7 +56,7 @@ def test_a_token_that_is_over_or_not_good_yet_is_refused(front: Front, claim: st
 
 def test_a_token_without_an_expiry_is_refused(front: Front) -> None:
     key = front.upstream.signer.keys[-1]
-    refused(front, jwt.encode({"alg": "ES256", "kid": key.kid}, {"iss": "paideia", "aud": "paideia", "sub": "ada"}, key))
+    refused(front, jwt.encode({"alg": "ES256", "kid": key.kid}, {"iss": ISSUER, "aud": "paideia", "sub": "ada"}, key))
 
 
 def test_a_token_signed_by_a_stranger_is_refused_also_under_a_known_key_id(front: Front) -> None:
@@ -77,7 +79,7 @@ def test_an_unsigned_token_is_refused(front: Front) -> None:
 
 def test_a_public_key_is_not_taken_for_a_shared_secret(front: Front) -> None:
     key = front.upstream.signer.keys[-1]
-    claims = {"iss": "paideia", "aud": "paideia", "sub": "ada", "org": "north", "roles": ["ADMIN"], "exp": int(time.time()) + 60}
+    claims = {"iss": ISSUER, "aud": "paideia", "sub": "ada", "org": "north", "roles": ["ADMIN"], "exp": int(time.time()) + 60}
     signed = f"{part({'alg': 'HS256', 'kid': key.kid})}.{part(claims)}"
     signature = hmac.digest(key.as_pem(private=False), signed.encode(), "sha256")
     refused(front, f"{signed}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}")

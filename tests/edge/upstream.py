@@ -33,6 +33,7 @@ from services.shared.rules import rules_of
 from services.shared.tokens import TokenVerifier
 
 CONTEXTS = ("identity", "catalog", "ingestion")
+ISSUER = "http://localhost:8080"
 MESH_KEY = b"0123456789abcdef0123456789abcdef"
 _MAXIMUM = 8 << 20
 
@@ -59,7 +60,7 @@ class Signer:
         key = key or self._signing
         now = datetime.now(UTC)
         claims = {
-            "iss": "paideia",
+            "iss": ISSUER,
             "aud": "paideia",
             "sub": "ada",
             "org": "north",
@@ -194,7 +195,7 @@ async def _start(signer: Signer, seen: Seen, address: str, certificates: Path | 
     services = [service_of(each) for each in CONTEXTS]
     rules = {method: rule for service in services for method, rule in rules_of(service).items()}
     server = grpc.aio.server(options=[("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", _MAXIMUM)])
-    surrounded = Pipeline(TokenVerifier(keys, MESH_KEY, system_clock), rules).around(server)
+    surrounded = Pipeline(TokenVerifier(keys, MESH_KEY, system_clock, issuer=ISSUER), rules).around(server)
     identity_grpc.add_IdentityServiceServicer_to_server(Identity(signer, seen), surrounded)
     catalog_grpc.add_CatalogServiceServicer_to_server(Catalog(seen), surrounded)
     ingestion_grpc.add_IngestionServiceServicer_to_server(Ingestion(), surrounded)

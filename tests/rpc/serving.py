@@ -20,6 +20,7 @@ from services.shared.tokens import TokenVerifier
 from services.shared.tracing import NoCollector, Tracer
 
 MESH_KEY = b"0123456789abcdef0123456789abcdef"
+ISSUER = "http://localhost:8080"
 
 
 class PlainTokens:
@@ -29,7 +30,7 @@ class PlainTokens:
         async def no_keys() -> list[dict[str, str]]:
             return []
 
-        self._mesh = TokenVerifier(no_keys, MESH_KEY, system_clock)
+        self._mesh = TokenVerifier(no_keys, MESH_KEY, system_clock, issuer=ISSUER)
 
     async def verify(self, token: str) -> Caller:
         if token.count("/") != 2:

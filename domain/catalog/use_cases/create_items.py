@@ -6,6 +6,7 @@ from domain.catalog.ports import ItemChecker, NewCatalogUnit
 from domain.catalog.use_cases.content import content_faults
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
+from domain.shared.plans import Quota, check_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,13 @@ class CreateItems:
         async with self.new_unit(caller.organization) as unit:
             wanted = {skill for each in items for skill in each.skills}
             missing_skills(wanted, await unit.skills.find(wanted))
+            await unit.quotas.hold(Quota.ITEMS)
+            used = await unit.quotas.used(Quota.ITEMS)
             added = await unit.items.add(list(new.values()))
             taken = sorted(new.keys() - added)
             if taken and not skip_existing:
                 raise ItemAlreadyExists(f"there is an item {', '.join(taken[:20])} already")
+            check_room(caller.plan, Quota.ITEMS, used, len(added))
             saved = {**new, **(await unit.items.find(taken) if taken else {})}
             await unit.commit()
         return [saved[each.id] for each in items]

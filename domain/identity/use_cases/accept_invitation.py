@@ -8,9 +8,11 @@ from domain.identity.links import LinkRefused, LinkToken
 from domain.identity.model import User, UserAlreadyExists, checked_name, checked_user_id
 from domain.identity.ports import IdentityUnit, NewUnit, PasswordHasher
 from domain.identity.use_cases.hash_new_password import hash_new_password
+from domain.identity.use_cases.room import room_for
 from domain.identity.use_cases.teaching import tell_of_sight
 from domain.shared.caller import Role
 from domain.shared.clock import Clock
+from domain.shared.plans import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class AcceptInvitation:
     clock: Clock
 
     async def __call__(self, link: str, user_id: str, display_name: str, password: str) -> tuple[str, User]:
-        """Raises InvitationRefused, UserAlreadyExists, EmailTaken."""
+        """Raises InvitationRefused, UserAlreadyExists, EmailTaken, QuotaReached."""
         try:
             token = LinkToken.parse(link)
         except LinkRefused:
@@ -35,7 +37,9 @@ class AcceptInvitation:
         personal = (user_id, invitation.email, name, token.organization)
         password_hash = await hash_new_password(self.passwords, password, "password", *personal)
         async with self.new_unit(token.organization) as unit:
+            room = await room_for(unit, Quota.PEOPLE)
             invitation = (await _good(unit, token, now)).accept(now)
+            room.check()
             user = User(user_id, name, invitation.email, invitation.roles, now)
             if not await unit.users.add([user]):
                 raise UserAlreadyExists(f"there is a user {user_id} already: choose another id")

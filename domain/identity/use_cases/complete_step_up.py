@@ -40,7 +40,8 @@ class CompleteStepUp:
             session = await unit.sessions.get(challenge.session, user.id)
             fresh = Authentication(now, combined(session.authentication.methods, methods))
             await unit.sessions.authenticate(session.id, fresh)
-            return self.signer.sign(key, me.organization, user.id, user.roles, session.id, now, fresh)
+            plan = await unit.quotas.plan()
+            return self.signer.sign(key, me.organization, user.id, user.roles, session.id, now, fresh, plan=plan)
 
         return strengthen
 

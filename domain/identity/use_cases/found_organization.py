@@ -1,9 +1,13 @@
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from domain.identity.events import UserCreated
 from domain.identity.model import (
     Organization,
     OrganizationAlreadyExists,
+    User,
     UserDraft,
     checked_name,
     checked_organization_id,
@@ -25,6 +29,12 @@ class FoundOrganization:
     async def __call__(
         self, organization_id: str, display_name: str, admin_id: str, admin_password: str, roles: frozenset[Role]
     ) -> Organization:
+        return await (await self.prepare(organization_id, display_name, admin_id, admin_password, roles))()
+
+    async def prepare(
+        self, organization_id: str, display_name: str, admin_id: str, admin_password: str, roles: frozenset[Role]
+    ) -> Callable[[], Awaitable[Organization]]:
+        """Checks and hashes, and returns what is left to do."""
         now = self.clock()
         checked_organization_id(organization_id, "organization_id")
         name = checked_name(display_name, "organization.display_name", required=True)
@@ -34,7 +44,10 @@ class FoundOrganization:
             if await unit.organizations.exists():  # before the slow hash; `found` decides a race
                 raise OrganizationAlreadyExists(f"there is an organization {organization_id} already")
         password_hash = await hash_new_password(self.passwords, admin_password, "admin_password", admin.id, organization_id)
-        async with self.new_unit(organization_id) as unit:
+        return partial(self._found, organization, admin, password_hash, now)
+
+    async def _found(self, organization: Organization, admin: User, password_hash: str, now: datetime) -> Organization:
+        async with self.new_unit(organization.id) as unit:
             await unit.organizations.found(organization)
             await unit.users.add([admin])
             await unit.accounts.set_password(admin.id, password_hash, now)

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from domain.identity.model import Account
 from domain.identity.ports import NewPlatformUnit, NewUnit, PasswordHasher
 from domain.identity.sessions import Credentials, throttle_key
+from domain.identity.use_cases.settle_attempt import SettleAttempt
 from domain.shared.clock import Clock
 
 
@@ -10,8 +11,7 @@ from domain.shared.clock import Clock
 class ProvePassword:
     """Whether credentials are right, guarded against guessing.
 
-    The throttle is asked twice: before the slow comparison, to refuse cheaply; and after it, in one transaction with the count,
-    so that of a thousand guesses sent at once none is answered once the tenth has failed.
+    The throttle is asked twice: before the slow comparison, to refuse cheaply; and after it, in one transaction with the count.
     """
 
     new_unit: NewUnit
@@ -27,13 +27,5 @@ class ProvePassword:
         async with self.new_unit(given.organization) as unit:
             account = await unit.accounts.find(given.login)
         right = await self.passwords.verify(given.password, account.usable_hash if account else None)
-        async with self.new_platform_unit() as platform:
-            now = self.clock()
-            throttle = await platform.throttles.get(key)
-            throttle.refuse_while_locked(now)
-            if not right:
-                await platform.throttles.save(throttle.failed(now))
-            elif throttle.failures:
-                await platform.throttles.clear(key)
-            await platform.commit()
+        await SettleAttempt(self.new_platform_unit, self.clock)(key, right=right)
         return account if right else None

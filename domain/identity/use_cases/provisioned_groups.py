@@ -8,9 +8,11 @@ from domain.identity.ports import IdentityUnit
 from domain.identity.provisioning import Kind, Resource, ResourceNotFound, group_resource, record_from
 from domain.identity.provisioning_attributes import InvalidValue, Tree
 from domain.identity.provisioning_filter import All, Compare, Filter
+from domain.identity.use_cases.room import room_for
 from domain.identity.use_cases.teaching import tell_of_sight
 from domain.shared.caller import Caller, Role
 from domain.shared.ids import NewId
+from domain.shared.plans import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class ProvisionedGroups:
 
     async def create(self, unit: IdentityUnit, caller: Caller, tree: Tree, now: datetime) -> str:
         group = Class.create(self.new_id(), tree["displayName"], now)
+        (await room_for(unit, Quota.CLASSES)).check()
         await unit.classes.add(group)
         await self.write(unit, caller, group.id, tree, now)
         return group.id

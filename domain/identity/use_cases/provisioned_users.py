@@ -16,8 +16,10 @@ from domain.identity.provisioning import (
 )
 from domain.identity.provisioning_attributes import Tree
 from domain.identity.provisioning_filter import All, Compare, Filter
+from domain.identity.use_cases.room import room_for
 from domain.shared.caller import Caller, Role
 from domain.shared.ids import NewId
+from domain.shared.plans import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class ProvisionedUsers:
     async def locked(self, unit: IdentityUnit, user_id: str) -> Resource:
         """Keeps others from changing the user until the unit ends. Raises ResourceNotFound."""
         try:
+            await unit.quotas.hold(Quota.PEOPLE)  # who changes one may bring them back
             await unit.users.administrators()  # first, as everybody does who may make or unmake one
             await unit.users.get(user_id)
         except UserNotFound:
@@ -48,6 +51,7 @@ class ProvisionedUsers:
         return found
 
     async def create(self, unit: IdentityUnit, caller: Caller, tree: Tree, now: datetime) -> str:
+        room = await room_for(unit, Quota.PEOPLE)
         name = tree["userName"]
         if (known := await unit.provisioned.named(name)) is not None:
             return await self._revive(unit, caller, known, tree, now)
@@ -56,6 +60,7 @@ class ProvisionedUsers:
         user = user_from(tree, User(self.new_id(), "", None, frozenset(), now))
         if not tree.get("active", True):
             user = user.deactivate(now)
+        room.check(int(user.active))
         await unit.users.add([user])
         await unit.provisioned.save(record_from(Kind.USER, user.id, tree, now))
         await unit.events.add([UserCreated(user.id, now)])
@@ -74,6 +79,7 @@ class ProvisionedUsers:
             ended = await unit.sessions.end_all(user_id)
             events = [UserDeactivated(user_id, now), *revocations(user_id, ended, now)]
         elif active and not before.active:
+            (await room_for(unit, Quota.PEOPLE)).check()
             after = after.reactivate()
         if before.administers and not after.administers:
             check_administrator_remains(administrators, user_id)

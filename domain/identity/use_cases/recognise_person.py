@@ -6,9 +6,11 @@ from domain.identity.federation import FederatedPerson, IdentityProvider, NotAdm
 from domain.identity.mail import Template, tell
 from domain.identity.model import User, check_administrator_remains
 from domain.identity.ports import IdentityUnit
+from domain.identity.use_cases.room import room_for
 from domain.shared.caller import Role
 from domain.shared.clock import Clock
 from domain.shared.ids import NewId
+from domain.shared.plans import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class RecognisePerson:
     clock: Clock
 
     async def __call__(self, unit: IdentityUnit, provider: IdentityProvider, person: FederatedPerson) -> User | None:
-        """None if a user there is already must be connected first. Raises NotAdmitted, FederationRefused."""
+        """None if a user there is already must be connected first. Raises NotAdmitted, FederationRefused, QuotaReached."""
         provider.check_admits(person)
         known = await unit.federation.find(provider.id, person.subject)
         if known is not None:
@@ -54,6 +56,7 @@ class RecognisePerson:
     async def _made(self, unit: IdentityUnit, provider: IdentityProvider, person: FederatedPerson) -> User:
         if provider.provisioning is not Provisioning.CREATE or not await unit.organizations.exists():
             raise NotAdmitted
+        (await room_for(unit, Quota.PEOPLE)).check()
         now = self.clock()
         # No part of a name or an address: an id is what remains in the records of somebody who has been forgotten.
         user_id = f"u-{self.new_id().replace('-', '')[:16]}"

@@ -41,6 +41,8 @@ class RefreshSession:
             fresh = RefreshToken(token.organization, token.session, self.new_secret())
             session = presented.session.renewed(now)
             await unit.sessions.rotate(session, token.digest, fresh.digest)
+            plan = await unit.quotas.plan()
             await unit.commit()
-        access = self.signer.sign(key, token.organization, user.id, user.roles, session.id, now, session.authentication)
+        proof = session.authentication
+        access = self.signer.sign(key, token.organization, user.id, user.roles, session.id, now, proof, plan=plan)
         return TokenPair(access, str(fresh), session)

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Generic
 
 from domain.ingestion.clock import correct, correction
 from domain.ingestion.model import MOST_EVENTS, Event, Receipt, judge
-from domain.ingestion.ports import EventLog
+from domain.ingestion.ports import EventCounter, EventLog, NothingCounted
 from domain.ingestion.shape import Span
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
-from domain.shared.errors import InvalidInput
+from domain.shared.errors import InvalidInput, QuotaReached, Unavailable
+from domain.shared.plans import Quota, check_room, until_tomorrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class IngestEvents(Generic[Event]):
     """Judges each event by itself and acknowledges the fit ones when the log has them. Learners may send their
     own events only, teachers those of the learners whom they see.
 
-    Raises InvalidInput for a batch that is empty or too large, Unavailable when the log is away: nothing is acknowledged then.
+    Raises InvalidInput for a batch that is empty or too large, Unavailable when the log is away, QuotaReached when the organization has sent
+    its events of the day: nothing is acknowledged then.
     """
 
     log: EventLog[Event]
     clock: Clock
+    counter: EventCounter = NothingCounted()  # noqa: RUF009  # it has no state
 
     async def __call__(
         self, caller: Caller, events: Sequence[Event], client_time: Span | None = None, seen: frozenset[str] | None = None
@@ -41,5 +44,15 @@ class IngestEvents(Generic[Event]):
             only = {f"learners/{each}" for each in {*(seen or ()), caller.user}}
         judged = judge(events, now, only)
         if judged.fit:
-            await self.log.append(caller.organization, judged.fit)
+            await self._append(caller, judged.fit, now)
         return Receipt(len(judged.fit) + judged.repeated, judged.refused, moved)
+
+    async def _append(self, caller: Caller, events: Sequence[Event], now: datetime) -> None:
+        """Counted first: of two that come at once both may be refused, but never both taken beyond the limit."""
+        total = await self.counter.add(caller.organization, now.date(), len(events))
+        try:
+            check_room(caller.plan, Quota.EVENTS_A_DAY, max(0, total - len(events)), len(events), until_tomorrow(now))
+            await self.log.append(caller.organization, events)
+        except (QuotaReached, Unavailable):
+            await self.counter.add(caller.organization, now.date(), -len(events))
+            raise

@@ -12,23 +12,30 @@ from paideia.identity.v1 import events_pb2
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.identity.memory import IdentityMemory
+from adapters.identity.personal_keys import OpenedKeys
 from adapters.identity.postgres import PostgresIdentityUnit, PostgresPlatformUnit
-from adapters.identity.vault import AesVault
+from adapters.identity.postgres_sign_ins import PostgresSignIns
+from adapters.identity.vault import AesVault, SecretKeyVault
+from adapters.shared.postgres_connections import open_pool
 from domain.identity.events import (
     IdentityEvent,
     Notice,
+    PlanChanged,
     PrivacyOrdered,
     SecurityNoticed,
     SessionRevoked,
     SightChanged,
     SigningKeyMade,
+    TokenRevoked,
     UserCreated,
     UserDeactivated,
 )
 from domain.identity.model import User
 from domain.identity.ports import NewPlatformUnit, NewUnit
 from domain.identity.privacy import JobKind
+from domain.identity.sign_ins import SignIns
 from domain.shared.caller import Role
+from domain.shared.plans import Plan
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -39,6 +46,7 @@ class Store:
 
     new_unit: NewUnit
     new_platform_unit: NewPlatformUnit
+    sign_ins: SignIns
     published: Callable[[str], Any]
     """Awaitable: the events an organization's committed units have published, in order."""
     north: str = field(default_factory=lambda: f"n{uuid4().hex}")
@@ -65,7 +73,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         async def published(organization: str) -> list[IdentityEvent]:
             return memory.events(organization)
 
-        yield Store(memory.unit, memory.platform_unit, published)
+        yield Store(memory.unit, memory.platform_unit, memory.sign_ins(), published)
         return
     postgres = request.getfixturevalue("postgres")
     dsn = postgres.dsn("paideia_identity")
@@ -83,11 +91,14 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
             await connection.close()
 
     vault = AesVault(b"k" * 32)
+    pool = await open_pool(dsn, 4)
     yield Store(
         lambda organization: PostgresIdentityUnit(engine, organization, vault),
         lambda: PostgresPlatformUnit(engine, vault),
+        PostgresSignIns(pool, OpenedKeys(SecretKeyVault(vault))),
         in_outbox,
     )
+    await pool.close()
     await engine.dispose()
 
 
@@ -103,8 +114,14 @@ def _event(type_name: str, key: str, payload: bytes) -> IdentityEvent:
         assert message.signing_key == key
         made, signs_from = message.make_time.ToDatetime(UTC), message.sign_time.ToDatetime(UTC)
         return SigningKeyMade(key.removeprefix("signingKeys/"), made, signs_from)
+    if isinstance(message, events_pb2.OrganizationPlanChanged):
+        assert key == "plan"
+        plans = (Plan(each.removeprefix("plans/")) for each in (message.plan, message.plan_before))
+        return PlanChanged(message.change_time.ToDatetime(UTC), *plans)
     assert message.user == key
     moment = next(value for descriptor, value in message.ListFields() if descriptor.name.endswith("_time")).ToDatetime(UTC)
+    if isinstance(message, events_pb2.SessionRevoked) and message.session.startswith("tokens/"):
+        return TokenRevoked(key.removeprefix("users/"), moment, message.session.removeprefix("tokens/"))
     if isinstance(message, events_pb2.SessionRevoked):
         return SessionRevoked(key.removeprefix("users/"), moment, message.session.removeprefix("sessions/"))
     if isinstance(message, events_pb2.SecurityNoticed):

@@ -29,6 +29,7 @@ from tests.contract.identity.conftest import NOW, Store
 from tests.contract.identity.test_races import outcomes
 from tests.rpc.identity.people import ORIGIN, SoftwareKey
 
+ISSUER = "http://localhost:8080"
 PASSWORD = "lantern orbit 42 velvet"
 
 
@@ -38,12 +39,22 @@ class Account:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.now = NOW
-        self.passwords = Argon2Passwords(Cost(1, 8, 1))
-        signer, vault = JoseSigner(b"k" * 32), AesVault(b"k" * 32)
+        self.passwords = Argon2Passwords(Cost(1, 8))
+        signer, vault = JoseSigner(b"k" * 32, ISSUER), AesVault(b"k" * 32)
         self.relying_party = WebAuthnRelyingParty(ORIGIN)
         key = CurrentSigningKey(store.new_platform_unit, signer, self.clock)
         prove = ProvePassword(store.new_unit, store.new_platform_unit, self.passwords, self.clock)
-        self.sign_in = SignIn(store.new_unit, prove, key, self.passwords, signer, random_id, self.secret, self.clock)
+        self.sign_in = SignIn(
+            store.sign_ins,
+            store.new_unit,
+            store.new_platform_unit,
+            key,
+            self.passwords,
+            signer,
+            random_id,
+            self.secret,
+            self.clock,
+        )
         self.refresh = RefreshSession(store.new_unit, key, signer, self.secret, self.clock)
         self.use = credential_use_cases(
             new_unit=store.new_unit,

@@ -18,7 +18,6 @@ from domain.identity.use_cases.create_users import CreateUsers
 from domain.identity.use_cases.current_signing_key import CurrentSigningKey
 from domain.identity.use_cases.deactivate_user import DeactivateUser
 from domain.identity.use_cases.found_organization import FoundOrganization
-from domain.identity.use_cases.prove_password import ProvePassword
 from domain.identity.use_cases.refresh_session import RefreshSession
 from domain.identity.use_cases.rotate_signing_key import RotateSigningKey
 from domain.identity.use_cases.sign_in import SignIn
@@ -26,6 +25,7 @@ from domain.shared.caller import Caller, Role
 from domain.shared.ids import random_id
 from tests.contract.identity.conftest import NOW, Store
 
+ISSUER = "http://localhost:8080"
 PASSWORD = "lantern orbit 42 velvet"
 ADMIN = frozenset({Role.ADMIN})
 
@@ -37,14 +37,14 @@ class Platform:
     store: Store
 
     def __post_init__(self) -> None:
-        self.passwords = Argon2Passwords(Cost(1, 8, 1))
-        self.signer = JoseSigner(b"k" * 32)
+        self.passwords = Argon2Passwords(Cost(1, 8))
+        self.signer = JoseSigner(b"k" * 32, ISSUER)
         self.found = FoundOrganization(self.store.new_unit, self.passwords, self.clock)
         self.key = CurrentSigningKey(self.store.new_platform_unit, self.signer, self.clock)
-        prove = ProvePassword(self.store.new_unit, self.store.new_platform_unit, self.passwords, self.clock)
         self.sign_in = SignIn(
+            self.store.sign_ins,
             self.store.new_unit,
-            prove,
+            self.store.new_platform_unit,
             self.key,
             self.passwords,
             self.signer,

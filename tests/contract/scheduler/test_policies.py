@@ -12,15 +12,13 @@ import pytest
 from adapters.scheduler.policies_memory import MemoryPolicyStore
 from adapters.scheduler.policies_postgres import PostgresPolicyUnit
 from domain.scheduler.policies import (
-    IllegalStage,
+    POLICIES,
     PolicyAlreadyExists,
     PolicyChangedMeanwhile,
     PolicyDraft,
     PolicyNotFound,
     PolicyNotLive,
     PolicyVersion,
-    Stage,
-    StageTaken,
 )
 from domain.scheduler.policy import PRACTICE_2
 from domain.scheduler.policy_book import HeldPolicies
@@ -33,6 +31,7 @@ from domain.scheduler.use_cases.stage_policy import StageOrder, StagePolicy
 from domain.shared.caller import Caller, Role
 from domain.shared.errors import RequestIdReused
 from domain.shared.page import PageRequest
+from domain.shared.rollout import IllegalStage, Stage, StageTaken
 from tests.unit.scheduler.making import NOW
 
 DEFINITION: dict[str, Any] = {
@@ -247,7 +246,7 @@ async def test_leaving_without_commit_undoes_everything_and_lets_the_next_one_in
         async with new_policy_unit(organization) as unit:
             await unit.policies.hold()
             await unit.policies.add(version)
-            version.staged(Stage.LIVE, 0.0)
+            POLICIES.staging(version, Stage.LIVE, 0.0, [])
     async with asyncio.timeout(10):
         await desk.create("next")
 

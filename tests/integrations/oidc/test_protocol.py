@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from adapters.identity.guarded_http import FetchFailed, FetchRefused, GuardedHttp
 from adapters.identity.oidc_client import OidcClient
+from adapters.identity.oidc_tokens import ProviderKeys
 from domain.identity.federated_sign_in import AuthorizationRequest, FederationRefused
 from domain.identity.federation import IdentityProvider, ProviderKind, RoleRule
 from domain.shared.caller import Role
@@ -262,6 +263,44 @@ async def test_a_new_key_is_fetched_when_a_token_names_it_and_unknown_ones_do_no
     assert liar.asked.count("/jwks") == 2
 
 
+async def test_a_key_that_the_provider_withdrew_is_good_for_ten_minutes_more(http: GuardedHttp, liar: Liar) -> None:
+    now = [1000.0]
+    client = OidcClient(http, lambda: now[0])
+    liar.token = liar.signs(liar.claims())
+    await comes_back(client, liar)
+    liar.listed = [RSAKey.generate_key(2048, {"kid": "k2"}).as_dict(private=False)]
+    now[0] += 599
+    assert (await comes_back(client, liar)).subject == "eve"
+    now[0] += 1
+    with pytest.raises(FederationRefused):
+        await comes_back(client, liar)
+    liar.listed = []
+    now[0] += 10
+    assert (await comes_back(client, liar)).subject == "eve"
+
+
+async def test_old_keys_hold_while_the_provider_does_not_say_which_it_has(http: GuardedHttp, liar: Liar) -> None:
+    now = [1000.0]
+    client = OidcClient(http, lambda: now[0])
+    liar.token = liar.signs(liar.claims())
+    await comes_back(client, liar)
+    keys = ProviderKeys(_fetched_once(await http.get(f"{liar.issuer}/jwks")), lambda: now[0])
+    for _ in range(2):
+        assert (await keys.verified(liar.token, frozenset({"RS256"}))).values["sub"] == "eve"
+        now[0] += 600
+
+
+def _fetched_once(found: Any) -> Any:
+    answers = [found]
+
+    async def fetch() -> Any:
+        if not answers:
+            raise FetchFailed("did not answer")
+        return answers.pop()
+
+    return fetch
+
+
 @pytest.mark.parametrize("verified", [False, None, "true", 1])
 async def test_an_address_counts_only_if_the_provider_says_verified(client: OidcClient, liar: Liar, verified: Any) -> None:
     liar.token = liar.signs(liar.claims(email_verified=verified))
@@ -399,6 +438,7 @@ async def test_what_is_no_logout_token_ends_nothing(client: OidcClient, liar: Li
         "https://[::1]/",
         "https://169.254.169.254/latest/meta-data",
         "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::a9fe:a9fe]/latest/meta-data",
         "https://0.0.0.0/",
         "https://224.0.0.1/",
         "https://user@example.org/",

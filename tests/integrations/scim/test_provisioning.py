@@ -13,6 +13,7 @@ from paideia.identity.v1 import identity_service_pb2 as identity
 from domain.identity.events import SessionRevoked, SightChanged, UserDeactivated
 from domain.identity.provisioning_attributes import GROUP, USER, Attribute
 from domain.shared.caller import Role
+from domain.shared.plans import Plan, Quota, limit_of
 from integrations.scim import schemas
 from tests.integrations.partner import Partner
 
@@ -266,3 +267,20 @@ def test_what_is_published_is_what_is_kept() -> None:
     user, group = schemas.schemas("")
     assert _published(user["attributes"]) == _kept(USER)
     assert _published(group["attributes"]) == _kept(GROUP)
+
+
+async def test_beyond_the_plan_nobody_comes_in_and_the_provider_is_not_told_to_hurry(partner: Partner) -> None:
+    await partner.gets_program("scim", "identity.read")
+    tenant = partner.north.memory.tenants["north"]
+    assert tenant.organization is not None
+    tenant.organization = replace(tenant.organization, plan=Plan.TRIAL)
+    room = limit_of(Quota.PEOPLE, Plan.TRIAL) - len(tenant.users)
+    for at in range(room):
+        await created(partner, userName=f"p{at}@example.org", externalId=str(at + 100))
+    full = await partner.scim("POST", "/Users", EVE)
+    assert (full.status_code, full.json()["status"]) == (429, "429")
+    assert "50 people" in full.json()["detail"]
+    assert "retry-after" not in full.headers
+    asleep = await created(partner, active=False)
+    woken = await patched(partner, f"/Users/{asleep['id']}", {"op": "replace", "path": "active", "value": True})
+    assert woken.status_code == 429

@@ -72,6 +72,9 @@ async def test_acts_and_identitys_events_are_recorded_in_words(audit: Audit) -> 
         identity.SecurityNoticed(user="users/eve", notice="SIGN_IN_CHALLENGED", notice_time=AT),
         identity.SessionRevoked(user="users/eve", session="sessions/s", revoke_time=AT),
         identity.SightChanged(user="users/eve", change_time=AT),
+        identity.OrganizationPlanChanged(
+            organization="organizations/north", plan="plans/large", plan_before="plans/standard", change_time=AT
+        ),
         *(
             identity.SecurityNoticed(user="users/eve", notice=each, notice_time=AT)
             for each in ("PERSON_ERASED", "CONSENT_WITHDRAWN")
@@ -83,6 +86,7 @@ async def test_acts_and_identitys_events_are_recorded_in_words(audit: Audit) -> 
         ("identity.TotpReplayed", "", "users/eve", "OUTCOME_REFUSED"),
         ("identity.SignInChallenged", "users/eve", "users/eve", "OUTCOME_CHALLENGED"),
         ("identity.SessionRevoked", "", "users/eve", "OUTCOME_SUCCEEDED"),
+        ("identity.OrganizationPlanChanged", "", "plans/large", "OUTCOME_SUCCEEDED"),
         ("identity.PersonErased", "", "users/eve", "OUTCOME_SUCCEEDED"),
         ("identity.ConsentWithdrawn", "", "users/eve", "OUTCOME_SUCCEEDED"),
     ]

@@ -21,6 +21,7 @@ from domain.catalog.use_cases.get_item import GetItem
 from domain.catalog.use_cases.get_publication import GetPublication
 from domain.catalog.use_cases.get_published_items import GetPublishedItems
 from domain.catalog.use_cases.get_skill import GetSkill
+from domain.catalog.use_cases.get_usage import GetUsage
 from domain.catalog.use_cases.list_courses import ListCourses
 from domain.catalog.use_cases.list_items import ListItems
 from domain.catalog.use_cases.list_skills import ListSkills
@@ -69,6 +70,7 @@ def use_cases(memory: MemoryCatalog) -> CatalogUseCases:
         get_item=GetItem(memory.unit),
         list_items=ListItems(memory.unit),
         update_item=UpdateItem(memory.unit, checker, clock),
+        get_usage=GetUsage(memory.unit),
         create_course=CreateCourse(memory.unit, clock),
         get_course=GetCourse(memory.unit),
         list_courses=ListCourses(memory.unit),

@@ -57,7 +57,8 @@ async def identity() -> AsyncIterator[Served]:
     )
     container.unit.override(providers.Factory(memory.unit))
     container.platform_unit.override(providers.Factory(memory.platform_unit))
-    container.passwords.override(providers.Singleton(Argon2Passwords, Cost(1, 8, 1)))
+    container.sign_ins.override(providers.Object(memory.sign_ins()))
+    container.passwords.override(providers.Singleton(Argon2Passwords, Cost(1, 8)))
     await container.found_organization()("north", "North", "ada", PASSWORD, frozenset({Role.ADMIN}))
     servicer = container.servicer()
     async with serving(lambda server: add_IdentityServiceServicer_to_server(servicer, server)) as calls:
@@ -78,7 +79,8 @@ async def north() -> AsyncIterator[North]:
     )
     container.unit.override(providers.Factory(memory.unit))
     container.platform_unit.override(providers.Factory(memory.platform_unit))
-    container.passwords.override(providers.Singleton(Argon2Passwords, Cost(1, 8, 1)))
+    container.sign_ins.override(providers.Object(memory.sign_ins()))
+    container.passwords.override(providers.Singleton(Argon2Passwords, Cost(1, 8)))
     for organization in ("north", "south"):
         await container.found_organization()(organization, organization, "ada", PASSWORD, frozenset({Role.ADMIN}))
     servicer = container.servicer()
@@ -87,7 +89,7 @@ async def north() -> AsyncIterator[North]:
         await servicer._create_user(Caller(organization, "ada", frozenset({Role.ADMIN})), draft, OTHER_PASSWORD)
     revoked = RevokedSessions(time.clock)
     keys = identity_keys(lambda request, timeout: servicer.GetJwks(request, None))
-    verifier = TokenVerifier(keys, MESH_KEY, time.clock, revoked=revoked)
+    verifier = TokenVerifier(keys, MESH_KEY, time.clock, issuer=ORIGIN, revoked=revoked)
     async with serving(lambda server: add_IdentityServiceServicer_to_server(servicer, server), verifier=verifier) as calls:
         yield North(IdentityServiceStub(calls.channel), memory, time, revoked, calls.address)
     await container.http().close()

@@ -15,6 +15,7 @@ from services.shared.keys import identity_keys
 from services.shared.tokens import TokenVerifier
 from tests.rpc.identity.conftest import OTHER_PASSWORD, PASSWORD, Served
 from tests.rpc.identity.test_users import creation, field_of, refused
+from tests.rpc.serving import ISSUER
 
 
 def sign_in(**fields: str) -> pb.SignInRequest:
@@ -23,7 +24,7 @@ def sign_in(**fields: str) -> pb.SignInRequest:
 
 async def test_an_access_token_verifies_with_the_listed_keys(identity: Served) -> None:
     pair = await identity.stub.SignIn(sign_in())
-    verifier = TokenVerifier(identity_keys(identity.stub.GetJwks), b"m" * 32, system_clock)
+    verifier = TokenVerifier(identity_keys(identity.stub.GetJwks), b"m" * 32, system_clock, issuer=ISSUER)
     assert await verifier.verify(pair.access_token) == Caller("north", "ada", frozenset({Role.ADMIN}))
     assert pair.expires_in.seconds == 600
     assert pair.session_expire_time.ToDatetime() > system_clock().replace(tzinfo=None)

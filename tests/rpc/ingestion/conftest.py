@@ -10,6 +10,8 @@ from paideia.ingestion.v1.events_pb2 import LearningEvent
 from paideia.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub, add_IngestionServiceServicer_to_server
 
 from adapters.ingestion.memory import MemoryEventLog
+from domain.ingestion.ports import NothingCounted
+from domain.ingestion.use_cases.get_usage import GetUsage
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from domain.shared.clock import system_clock
 from services.ingestion.servicer import IngestionServicer
@@ -33,7 +35,7 @@ def sights() -> Sights | None:
 @pytest.fixture
 async def ingestion(sights: Sights | None) -> AsyncIterator[Ingestion]:
     log: MemoryEventLog[LearningEvent] = MemoryEventLog()
-    servicer = IngestionServicer(IngestEvents(log, system_clock))
+    servicer = IngestionServicer(IngestEvents(log, system_clock), GetUsage(NothingCounted(), system_clock))
     async with serving(lambda server: add_IngestionServiceServicer_to_server(servicer, server), sights=sights) as calls:
         yield Ingestion(IngestionServiceStub(calls.channel), calls, log)
 

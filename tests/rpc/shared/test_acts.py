@@ -216,6 +216,40 @@ async def test_while_the_log_is_away_acts_wait_under_the_same_event_id() -> None
     assert [ActRecorded.FromString(each.payload).act for each in log.sent] == ["a", "b"]
 
 
+async def test_acts_alike_before_during_and_after_an_outage_are_all_counted() -> None:
+    log = Log()
+    acts = BufferedActs(log.send, system_clock)
+    log.away = True
+    for many in (3, 4):
+        for _ in range(many):
+            acts.note(ActRecorded(act="a", outcome="REFUSED"), "north")
+        await acts.flush()
+    log.away = False
+    await acts.flush()
+    assert sum(ActRecorded.FromString(each.payload).count for each in log.sent) == 7
+    assert len({each.id for each in log.sent}) == 2, "what was sent already is not changed: it may have arrived"
+
+
+async def test_acts_that_were_on_their_way_when_the_process_ends_are_sent_again_under_their_ids() -> None:
+    tried: list[str] = []
+
+    async def send(envelopes: Sequence[EventEnvelope]) -> None:
+        tried.extend(each.id for each in envelopes)
+        if len(tried) == 1:
+            await asyncio.sleep(60)
+
+    acts = BufferedActs(send, system_clock)
+    acts.note(ActRecorded(act="a", outcome="REFUSED"), "north")
+    running = asyncio.create_task(acts.run())
+    async with asyncio.timeout(10):
+        while not tried:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(tried) == 2
+    assert len(set(tried)) == 1
+
+
 def test_whatever_administrators_change_is_watched() -> None:
     watches = {name: watch for context in CONTEXTS for name, watch in watches_of(service_of(context)).items()}
     changing = {watch.act for watch in watches.values() if watch.changes}

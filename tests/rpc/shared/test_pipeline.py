@@ -26,6 +26,7 @@ from adapters.shared.grpc import domain_error
 from domain.shared.errors import InvalidInput, LimitReached, NotFound, RequestIdReused
 from domain.shared.trace import current_traceparent
 from services.shared.call import caller
+from services.shared.idempotency import slow_first
 from tests.rpc.serving import Calls, serving
 
 
@@ -34,6 +35,11 @@ class Courses(CatalogServiceServicer):
 
     def __init__(self) -> None:
         self.created: list[str] = []
+        self.taken: set[str] = set()
+        self.ledger = Ledger()
+        self.prepared: list[tuple[str, int]] = []
+        self.acted: list[tuple[str, int]] = []
+        """What was asked for, and how many entries of the ledger were open at that moment."""
 
     async def GetCourse(self, request, context):
         if request.name == "courses/none":
@@ -54,6 +60,23 @@ class Courses(CatalogServiceServicer):
             raise NotFound("not now")
         return catalog.Course(name=f"courses/{request.course_id}", title=str(len(self.created)))
 
+    @slow_first
+    async def UpdateCourse(self, request, context):
+        """Refuses a title that is taken, before the request's transaction and, as whoever came first may have taken it, within."""
+        self.prepared.append((request.course.title, self.ledger.open))
+        if request.course.title in self.taken:
+            raise InvalidInput.of("course.title", "is taken")
+        await asyncio.sleep(0.01)
+
+        async def act():
+            self.acted.append((request.course.title, self.ledger.open))
+            if request.course.title in self.taken:
+                raise InvalidInput.of("course.title", "was taken meanwhile")
+            self.taken.add(request.course.title)
+            return catalog.Course(title=request.course.title)
+
+        return act
+
 
 class Masteries(ProgressServiceServicer):
     async def GetMastery(self, request, context):
@@ -73,16 +96,23 @@ class Ledger:
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str], tuple[str, bytes, bytes]] = {}
+        self._turn = asyncio.Lock()
+        self.open = 0
 
     @asynccontextmanager
     async def entry(self, organization: str, method: str, request_id: str, fingerprint: bytes) -> AsyncIterator["Ledger.Entry"]:
-        known = self._answers.get((organization, request_id))
-        if known and known[:2] != (method, fingerprint):
-            raise RequestIdReused("reused")
-        entry = self.Entry(known[2] if known else None)
-        yield entry
-        if entry.kept is not None:
-            self._answers[organization, request_id] = (method, fingerprint, entry.kept)
+        async with self._turn:
+            known = self._answers.get((organization, request_id))
+            if known and known[:2] != (method, fingerprint):
+                raise RequestIdReused("reused")
+            entry = self.Entry(known[2] if known else None)
+            self.open += 1
+            try:
+                yield entry
+            finally:
+                self.open -= 1
+            if entry.kept is not None:
+                self._answers[organization, request_id] = (method, fingerprint, entry.kept)
 
 
 @pytest.fixture
@@ -96,7 +126,7 @@ async def calls(courses: Courses) -> AsyncIterator[Calls]:
         add_CatalogServiceServicer_to_server(courses, server)
         add_ProgressServiceServicer_to_server(Masteries(), server)
 
-    async with serving(add, Ledger()) as calls:
+    async with serving(add, courses.ledger) as calls:
         yield calls
 
 
@@ -235,6 +265,35 @@ async def test_a_refused_request_may_be_tried_again_under_its_id(calls: Calls, c
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.CreateCourse(request, metadata=calls.as_("north", "ada", "AUTHOR"))
     assert len(courses.created) == 2
+
+
+async def test_what_is_slow_comes_before_the_requests_transaction(calls: Calls, courses: Courses) -> None:
+    stub = CatalogServiceStub(calls.channel)
+    request = catalog.UpdateCourseRequest(request_id=str(uuid4()), course=catalog.Course(title="SQL"))
+    answers = [await stub.UpdateCourse(request, metadata=calls.as_("north", "ada", "AUTHOR")) for _ in range(3)]
+    assert [each.title for each in answers] == ["SQL"] * 3
+    assert (courses.prepared, courses.acted) == ([("SQL", 0)], [("SQL", 1)])
+
+
+async def test_many_of_one_request_get_one_answer_also_when_the_first_one_made_the_others_impossible(
+    calls: Calls, courses: Courses
+) -> None:
+    stub = CatalogServiceStub(calls.channel)
+    request = catalog.UpdateCourseRequest(request_id=str(uuid4()), course=catalog.Course(title="SQL"))
+    answers = await asyncio.gather(*(stub.UpdateCourse(request, metadata=calls.as_("north", "ada", "AUTHOR")) for _ in range(6)))
+    assert [each.title for each in answers] == ["SQL"] * 6
+    assert courses.acted == [("SQL", 1)]
+
+
+async def test_a_refusal_by_the_slow_part_leaves_the_request_id_free(calls: Calls, courses: Courses) -> None:
+    stub = CatalogServiceStub(calls.channel)
+    courses.taken.add("SQL")
+    request = catalog.UpdateCourseRequest(request_id=str(uuid4()), course=catalog.Course(title="SQL"))
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await stub.UpdateCourse(request, metadata=calls.as_("north", "ada", "AUTHOR"))
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    courses.taken.clear()
+    assert (await stub.UpdateCourse(request, metadata=calls.as_("north", "ada", "AUTHOR"))).title == "SQL"
 
 
 @pytest.mark.parametrize("request_id", ["", "1", "not-a-uuid-at-all-but-thirty-six-lo"])

@@ -5,7 +5,7 @@ from paideia.catalog.v1 import events_pb2
 
 from domain.assessment.use_cases.learn_publication import LearnPublication
 from domain.shared.errors import InvalidInput, Unavailable
-from services.assessment.consumers import PublicationConsumer
+from services.shared.publications import Publications
 from tests.unit.assessment.examples import SINGLE
 from tests.unit.assessment.fakes import World
 
@@ -31,14 +31,14 @@ async def world():
 
 
 async def test_items_in_use_are_fetched_and_held_before_learners_ask(world):
-    await PublicationConsumer(LearnPublication(world.items))([published(1), published(2), published(1)])
+    await Publications(LearnPublication(world.items))([published(1), published(2), published(1)])
     assert world.catalog.asked == [("single",), ("single",)]
     world.catalog.away = True
     assert await world.items.get("north", "demo", "single") == SECOND
 
 
 async def test_a_publication_is_learnt_later_when_the_catalog_is_away(world):
-    consume = PublicationConsumer(LearnPublication(world.items))
+    consume = Publications(LearnPublication(world.items))
     world.catalog.away = True
     with pytest.raises(Unavailable):
         await consume([published(2)])
@@ -50,4 +50,4 @@ async def test_a_publication_is_learnt_later_when_the_catalog_is_away(world):
 @pytest.mark.parametrize("message", [Message("north", b"\xff"), published(1, "demo"), published(1, "")])
 async def test_what_is_no_publication_is_refused(world, message):
     with pytest.raises(InvalidInput):
-        await PublicationConsumer(LearnPublication(world.items))([message])
+        await Publications(LearnPublication(world.items))([message])

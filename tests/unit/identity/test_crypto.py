@@ -12,14 +12,15 @@ from adapters.identity.jose import JoseSigner
 from domain.shared.caller import Role
 from domain.shared.errors import LimitReached
 
+ISSUER = "http://localhost:8080"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-CHEAP = Cost(1, 8, 1)
+CHEAP = Cost(1, 8)
 
 
 async def test_a_hash_is_argon2id_with_todays_cost_and_fits_its_password_only() -> None:
     passwords = Argon2Passwords()
     hashed = await passwords.hash("right")
-    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert hashed.startswith("$argon2id$v=19$m=7168,t=5,p=1$")
     assert await passwords.verify("right", hashed)
     assert not await passwords.verify("wrong", hashed)
     assert not passwords.outdated(hashed)
@@ -67,19 +68,19 @@ async def test_hashing_leaves_the_event_loop_free_and_the_queue_is_bounded(monke
 
 
 def test_the_private_key_is_nowhere_in_what_is_stored() -> None:
-    signer = JoseSigner(b"k" * 32)
+    signer = JoseSigner(b"k" * 32, ISSUER)
     key = signer.new_key(NOW)
     assert b'"d"' not in key.sealed_private
     assert signer.opens(key)
-    assert not JoseSigner(b"x" * 32).opens(key)
-    assert not JoseSigner(b"k" * 32).opens(replace(key, kid="another"))
-    assert not JoseSigner(b"k" * 32).opens(
+    assert not JoseSigner(b"x" * 32, ISSUER).opens(key)
+    assert not JoseSigner(b"k" * 32, ISSUER).opens(replace(key, kid="another"))
+    assert not JoseSigner(b"k" * 32, ISSUER).opens(
         replace(key, sealed_private=key.sealed_private[:-1] + bytes([key.sealed_private[-1] ^ 1]))
     )
 
 
 def test_a_token_says_what_it_must_and_nothing_personal() -> None:
-    signer = JoseSigner(b"k" * 32)
+    signer = JoseSigner(b"k" * 32, ISSUER)
     key = signer.new_key(NOW)
     token = signer.sign(key, "north", "ada", frozenset({Role.TEACHER, Role.ADMIN}), "session", NOW)
     parts = jws.extract_compact(token.encode())
@@ -87,11 +88,12 @@ def test_a_token_says_what_it_must_and_nothing_personal() -> None:
     claims = json.loads(parts.payload)
     assert claims.pop("jti")
     assert claims == {
-        "iss": "paideia",
+        "iss": ISSUER,
         "aud": "paideia",
         "sub": "ada",
         "org": "north",
         "roles": ["ADMIN", "TEACHER"],
+        "plan": "standard",
         "sid": "session",
         "iat": int(NOW.timestamp()),
         "exp": int(NOW.timestamp()) + 600,
@@ -100,4 +102,4 @@ def test_a_token_says_what_it_must_and_nothing_personal() -> None:
 
 def test_an_encryption_key_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        JoseSigner(b"short")
+        JoseSigner(b"short", ISSUER)

@@ -100,6 +100,8 @@ def test_a_filter_does_not_hold(text: str) -> None:
         'userName eq "x',
         "userName eq x",
         'userName eq "\\x"',
+        'userName eq "\\ud800"',
+        'id eq "\\u0000"',
         "userName eq 7",
         'unknown eq "x"',
         'name.unknown eq "x"',

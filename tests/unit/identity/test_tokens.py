@@ -15,6 +15,7 @@ from domain.shared.caller import Caller, Role
 from domain.shared.errors import Unauthenticated, Unavailable
 from services.shared.tokens import TokenVerifier, session_in
 
+ISSUER = "http://localhost:8080"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MESH_KEY = b"m" * 32
 PAIR = ECKey.generate_key("P-256", {"kid": "first"})
@@ -55,13 +56,13 @@ class Time:
 def verifier(identity: Identity | None = None, time: Time | None = None, remembered: int = 100) -> TokenVerifier:
     time = time or Time()
     keys = (identity or Identity(PAIR)).keys
-    return TokenVerifier(keys, MESH_KEY, time.clock, remembered=remembered, monotonic=time.monotonic)
+    return TokenVerifier(keys, MESH_KEY, time.clock, issuer=ISSUER, remembered=remembered, monotonic=time.monotonic)
 
 
 def claims(**changed: object) -> dict[str, object]:
     issued = int(NOW.timestamp())
     usual = {
-        "iss": "paideia",
+        "iss": ISSUER,
         "aud": "paideia",
         "sub": "ada",
         "org": "north",
@@ -107,6 +108,26 @@ async def test_the_least_recently_used_token_is_forgotten_first_and_verifies_aga
     assert await verify(second) == ADA
 
 
+async def test_a_revoked_session_or_a_single_revoked_token_is_refused_even_if_it_was_known() -> None:
+    revoked: set[str] = set()
+    verify = TokenVerifier(Identity(PAIR).keys, MESH_KEY, lambda: NOW, issuer=ISSUER, revoked=revoked).verify
+    first, second = signed(jti="first"), signed(jti="second")
+    for token in (first, second):
+        assert await verify(token) == ADA
+    revoked.add("first")
+    with pytest.raises(Unauthenticated):
+        await verify(first)
+    assert await verify(second) == ADA
+    revoked.add("8f14e45f-ceea-467f-a8c5-8a3f6b1d2c3e")
+    with pytest.raises(Unauthenticated):
+        await verify(second)
+
+
+@pytest.mark.parametrize(("claimed", "plan"), [("trial", "trial"), ("large", "large"), ("gold", "standard"), (..., "standard")])
+async def test_a_token_says_which_plan_its_organization_has(claimed: object, plan: str) -> None:
+    assert (await verifier().verify(signed(plan=claimed))).plan == plan
+
+
 def _hs256(header: dict[str, str], payload: dict[str, object], key: bytes) -> str:
     signing_input = f"{encoded(header)}.{encoded(payload)}"
     signature = hmac.new(key, signing_input.encode(), hashlib.sha256).digest()
@@ -132,6 +153,7 @@ ATTACKS = {
         [signed().split(".")[0], encoded(claims(sub="root")), signed().split(".")[2]]
     ),
     "another issuer": signed(iss="elsewhere"),
+    "the issuer with a slash": signed(iss=f"{ISSUER}/"),
     "no issuer": signed(iss=...),
     "an issuer that is no text": signed(iss=["paideia"]),
     "another audience": signed(aud="elsewhere"),
@@ -247,7 +269,7 @@ async def test_keys_that_cannot_verify_es256_are_not_used() -> None:
     async def keys() -> list[dict[str, str]]:
         return [{"kty": "oct", "k": "c2VjcmV0", "kid": "secret"}, {"kty": "EC", "crv": "P-384", "kid": "p384"}, public(PAIR)]
 
-    verify = TokenVerifier(keys, MESH_KEY, lambda: NOW).verify
+    verify = TokenVerifier(keys, MESH_KEY, lambda: NOW, issuer=ISSUER).verify
     assert await verify(signed()) == ADA
     with pytest.raises(Unauthenticated):
         await verify(_hs256({"alg": "HS256", "kid": "secret"}, claims(), b"secret"))
@@ -295,7 +317,7 @@ async def test_service_tokens_verify_without_identity() -> None:
 
 def test_a_short_mesh_key_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        TokenVerifier(Identity().keys, b"short", lambda: NOW)
+        TokenVerifier(Identity().keys, b"short", lambda: NOW, issuer=ISSUER)
 
 
 def test_the_session_is_read_from_the_token() -> None:

@@ -37,6 +37,7 @@ from domain.shared.errors import InvalidInput
 from domain.shared.ids import random_id
 from services.shared.tokens import TokenVerifier, session_in
 
+ISSUER = "http://localhost:8080"
 PASSWORD = "lantern orbit 42 velvet"
 OTHER_PASSWORD = "quiet harbour 17 maple"
 ADMIN = frozenset({Role.ADMIN})
@@ -51,8 +52,8 @@ class Identity:
         self.now = datetime(2026, 11, 22, 12, tzinfo=UTC)
         self.memory = IdentityMemory()
         unit, platform = self.memory.unit, self.memory.platform_unit
-        self.passwords = Argon2Passwords(Cost(1, 8, 1))
-        self.signer = JoseSigner(b"k" * 32)
+        self.passwords = Argon2Passwords(Cost(1, 8))
+        self.signer = JoseSigner(b"k" * 32, ISSUER)
         self.key = CurrentSigningKey(platform, self.signer, self.clock)
         self.rotate = RotateSigningKey(platform, self.signer, self.clock)
         self.public_keys = ListPublicKeys(platform, self.key, self.clock)
@@ -67,9 +68,18 @@ class Identity:
         self.use(self.passwords)
 
     def use(self, passwords: Argon2Passwords) -> None:
-        unit = self.memory.unit
-        prove = ProvePassword(unit, self.memory.platform_unit, passwords, self.clock)
-        self._sign_in = SignIn(unit, prove, self.key, passwords, self.signer, random_id, self.secret, self.clock)
+        memory = self.memory
+        self._sign_in = SignIn(
+            memory.sign_ins(),
+            memory.unit,
+            memory.platform_unit,
+            self.key,
+            passwords,
+            self.signer,
+            random_id,
+            self.secret,
+            self.clock,
+        )
 
     def clock(self) -> datetime:
         return self.now
@@ -88,7 +98,7 @@ class Identity:
                 for key in await self.public_keys()
             ]
 
-        return await TokenVerifier(keys, b"m" * 32, self.clock).verify(token)
+        return await TokenVerifier(keys, b"m" * 32, self.clock, issuer=ISSUER).verify(token)
 
 
 @pytest.fixture
@@ -156,7 +166,7 @@ async def test_signing_in_clears_the_failures(identity: Identity) -> None:
 
 
 async def test_an_outdated_hash_is_replaced_at_sign_in(identity: Identity) -> None:
-    stronger = Argon2Passwords(Cost(2, 16, 1))
+    stronger = Argon2Passwords(Cost(2, 16))
     before = identity.memory.tenants["north"].hashes["ada"]
     assert stronger.outdated(before)
     identity.use(stronger)
@@ -270,7 +280,7 @@ async def test_rotating_keeps_every_token_good_for_its_life(identity: Identity) 
 
 async def test_a_lost_encryption_key_costs_no_sign_in(identity: Identity) -> None:
     old = await identity.sign_in()
-    identity.signer = JoseSigner(b"n" * 32)
+    identity.signer = JoseSigner(b"n" * 32, ISSUER)
     identity.key = CurrentSigningKey(identity.memory.platform_unit, identity.signer, identity.clock)
     identity.use(identity.passwords)
     assert await identity.verify((await identity.sign_in()).access_token) == ADA

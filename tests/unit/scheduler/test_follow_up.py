@@ -8,7 +8,7 @@ from adapters.scheduler.history_memory import MemoryHistories
 from adapters.scheduler.memory import MemoryDecisionLog, MemoryHotStates, MemoryPublications, MemoryStore
 from domain.scheduler.follow_up import MOST_WAITING, FollowUp, shadow_id
 from domain.scheduler.model import Decision, DecisionNotFound
-from domain.scheduler.policies import Assignment, Stage
+from domain.scheduler.policies import Assignment
 from domain.scheduler.policy import PRACTICE_2, Policy
 from domain.scheduler.policy_book import FixedPolicies
 from domain.scheduler.pools import Pools
@@ -17,6 +17,7 @@ from domain.scheduler.use_cases.next_items import NextItems
 from domain.scheduler.use_cases.recall import Recall
 from domain.shared.caller import Caller, Role
 from domain.shared.errors import Unavailable
+from domain.shared.rollout import Stage
 from tests.unit.scheduler.making import NOW, publication, request
 
 ADA = Caller("north", "ada", frozenset({Role.LEARNER}))

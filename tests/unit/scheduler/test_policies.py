@@ -1,5 +1,5 @@
 from dataclasses import replace
-from math import inf, nan, sqrt
+from math import sqrt
 from typing import Any
 
 import pytest
@@ -8,25 +8,17 @@ from hypothesis import strategies as st
 
 from domain.scheduler.policies import (
     BY_DEFAULT,
-    DEFAULT_SHADOW_SHARE,
-    MOST_SHADOWS,
-    IllegalStage,
     PolicyAlreadyExists,
     PolicyDraft,
-    PolicyNotLive,
     PolicyVersion,
     Rollout,
-    Stage,
-    StageTaken,
-    Standing,
     built_in,
     digest_of,
     plain,
-    rolling_back,
-    staging,
 )
 from domain.scheduler.policy import PRACTICE_2, Policy
 from domain.shared.errors import InvalidInput
+from domain.shared.rollout import Stage, Standing
 from tests.unit.scheduler.making import NOW
 
 LEARNERS = [f"learner-{n}" for n in range(2_000)]
@@ -43,110 +35,12 @@ def serving(rollout: Rollout, learner: str, course: str = "sql") -> str:
     return rollout.assigned(course, learner).serving.version
 
 
-LEGAL = {
-    (Stage.DRAFT, Stage.SHADOW),
-    (Stage.DRAFT, Stage.RETIRED),
-    (Stage.SHADOW, Stage.SHADOW),
-    (Stage.SHADOW, Stage.CANARY),
-    (Stage.SHADOW, Stage.RETIRED),
-    (Stage.CANARY, Stage.CANARY),
-    (Stage.CANARY, Stage.SHADOW),
-    (Stage.CANARY, Stage.LIVE),
-    (Stage.CANARY, Stage.RETIRED),
-}
-
-
-@pytest.mark.parametrize("stage", Stage)
-@pytest.mark.parametrize("to", Stage)
-def test_only_these_moves_are_legal(stage: Stage, to: Stage) -> None:
-    share = 0.2 if to in (Stage.SHADOW, Stage.CANARY) else 0.0
-    if (stage, to) in LEGAL:
-        (moved,) = staging(version(stage=stage), to, share, [])
-        assert moved.standing == Standing(to, share, None, revision=2)
-    else:
-        with pytest.raises(IllegalStage):
-            staging(version(stage=stage), to, share, [])
-
-
-@pytest.mark.parametrize(
-    ("stage", "share"),
-    [
-        (Stage.CANARY, 0.0),
-        (Stage.CANARY, 0.500001),
-        (Stage.CANARY, -0.1),
-        (Stage.CANARY, nan),
-        (Stage.CANARY, inf),
-        (Stage.SHADOW, 1.01),
-        (Stage.SHADOW, -1.0),
-        (Stage.SHADOW, nan),
-        (Stage.LIVE, 0.3),
-        (Stage.RETIRED, 0.3),
-        (Stage.RETIRED, nan),
-    ],
-)
-def test_a_share_that_cannot_be_is_refused_by_its_name(stage: Stage, share: float) -> None:
-    with pytest.raises(InvalidInput) as refusal:
-        staging(version(stage=Stage.CANARY), stage, share, [])
-    assert [each.field for each in refusal.value.violations] == ["share"]
-
-
-def test_a_shadow_has_a_tenth_of_the_learners_unless_more_is_asked_for() -> None:
-    assert staging(version(), Stage.SHADOW, 0.0, [])[0].standing.share == DEFAULT_SHADOW_SHARE
-
-
-def test_what_becomes_live_retires_what_was_and_remembers_it() -> None:
-    before = version("before", Stage.LIVE)
-    retired, live = staging(version(stage=Stage.CANARY, share=0.5), Stage.LIVE, 0.0, [before])
-    assert (retired.id, retired.standing.stage) == ("before", Stage.RETIRED)
-    assert (live.id, live.standing.stage, live.standing.share, live.standing.replaced) == ("next", Stage.LIVE, 0.0, "before")
-
-
-def test_a_scope_has_one_canary_and_a_few_shadows() -> None:
-    with pytest.raises(StageTaken, match="other"):
-        staging(version(stage=Stage.SHADOW), Stage.CANARY, 0.1, [version("other", Stage.CANARY, 0.1)])
-    shadows = [version(f"shadow-{n}", Stage.SHADOW, 0.1) for n in range(MOST_SHADOWS)]
-    with pytest.raises(StageTaken):
-        staging(version(), Stage.SHADOW, 0.1, shadows)
-    assert staging(shadows[0], Stage.SHADOW, 0.5, shadows)[0].standing.share == 0.5
-
-
-def test_rolling_back_twice_walks_back_twice() -> None:
-    first = version("first", Stage.LIVE)
-    first, second = staging(version("second", Stage.CANARY, 0.1), Stage.LIVE, 0.0, [first])
-    second, third = staging(version("third", Stage.CANARY, 0.1), Stage.LIVE, 0.0, [second])
-    third, second = rolling_back(third, second)
-    assert (third.standing.stage, second.standing.stage) == (Stage.RETIRED, Stage.LIVE)
-    second, first = rolling_back(second, first)
-    assert (second.standing.stage, first.standing.stage) == (Stage.RETIRED, Stage.LIVE)
-    assert [each.standing.stage for each in rolling_back(first, None)] == [Stage.RETIRED]
-
-
-@pytest.mark.parametrize("stage", [each for each in Stage if each is not Stage.LIVE])
-def test_only_what_is_live_is_rolled_back(stage: Stage) -> None:
-    with pytest.raises(PolicyNotLive):
-        rolling_back(version(stage=stage), None)
-
-
-@given(IDS, IDS, st.floats(0.001, 0.5), st.floats(0.001, 0.5))
-def test_a_growing_canary_keeps_those_it_has(policy: str, learner: str, one: float, another: float) -> None:
-    small, large = sorted((one, another))
-    if version(policy, Stage.CANARY, small).decides_for(learner):
-        assert version(policy, Stage.CANARY, large).decides_for(learner)
-    assert version(policy, Stage.LIVE).decides_for(learner)
-
-
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.25, 0.5])
 def test_a_canary_has_its_share_of_the_learners(share: float) -> None:
     rollout = Rollout.of([version("old", Stage.LIVE), version("new", Stage.CANARY, share)])
     count = sum(serving(rollout, each) == "new" for each in LEARNERS)
     # Four standard deviations of a binomial: the places are fixed, so that it holds always or never.
     assert abs(count - share * len(LEARNERS)) < 4 * sqrt(len(LEARNERS) * share * (1 - share))
-
-
-def test_two_policies_have_learners_of_their_own() -> None:
-    one, other = version("one", Stage.CANARY, 0.5), version("other", Stage.CANARY, 0.5)
-    both = sum(one.decides_for(each) and other.decides_for(each) for each in LEARNERS)
-    assert abs(both - 0.25 * len(LEARNERS)) < 4 * sqrt(len(LEARNERS) * 0.25 * 0.75)
 
 
 def test_the_policies_of_the_course_come_first_then_those_of_all_then_the_built_in_one() -> None:

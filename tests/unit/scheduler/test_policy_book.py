@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.scheduler.policies_memory import MemoryPolicyStore
-from domain.scheduler.policies import PolicyDraft, PolicyNotFound, PolicyVersion, Stage
+from domain.scheduler.policies import PolicyDraft, PolicyNotFound, PolicyVersion
 from domain.scheduler.policy import PRACTICE_2
 from domain.scheduler.policy_book import REFRESH, HeldPolicies
 from domain.scheduler.ports import PolicyUnit
@@ -17,6 +17,7 @@ from domain.scheduler.use_cases.roll_back_policy import RollBackPolicy
 from domain.scheduler.use_cases.stage_policy import StageOrder, StagePolicy
 from domain.shared.caller import Caller, Role
 from domain.shared.errors import Unavailable
+from domain.shared.rollout import Stage
 from tests.unit.scheduler.making import NOW
 
 ROOT = Caller("north", "root", frozenset({Role.ADMIN}))
