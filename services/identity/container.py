@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.identity.argon2 import Argon2Passwords
 from adapters.identity.client_keys import JoseClientKeys
+from adapters.identity.grpc import usage_elsewhere
 from adapters.identity.guarded_http import GuardedHttp
 from adapters.identity.jose import JoseSigner, JoseTokenReader
 from adapters.identity.key_vaults import check_key_vaults, key_vaults
@@ -22,7 +23,6 @@ from adapters.identity.postgres import PostgresIdentityUnit, PostgresPlatformUni
 from adapters.identity.postgres_sign_ins import PostgresSignIns
 from adapters.identity.sealed_ledger import SealedRequestLedger
 from adapters.identity.smtp import MailServer, SmtpCarrier, WrongMailServer
-from adapters.identity.usage import usage_elsewhere
 from adapters.identity.vault import AesVault, SecretKeyVault
 from adapters.identity.webauthn import WebAuthnRelyingParty
 from adapters.shared.consumer import ConsumerRuntime

