@@ -149,8 +149,8 @@ class SurroundedServer:
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
         wrapped = {name: self._wrap(service, name, handler) for name, handler in handlers.items()}
+        # Not as registered methods: grpcio would wait for each of them with a task of its own, and look at all these tasks at every call.
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
-        self._server.add_registered_method_handlers(service, wrapped)
         self.names.add(service)
 
 
