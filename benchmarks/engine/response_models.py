@@ -1,14 +1,16 @@
 """How well trained response models predict learners whom they were not trained on, beside the platform's own predictor.
 
-    python benchmarks/engine/response_models.py FILE... [--kind logistic --kind boosting --kind dkt] [--folds 5] [--seed 1]
+    python benchmarks/engine/response_models.py [FILE...] [--kind logistic --kind boosting --kind dkt] [--folds 5] [--seed 1]
 
-Five-fold cross-validation over learners, never over rows: every answer is predicted once, from the learner's earlier answers, by a model that
-was trained on four fifths of the other learners. The platform's predictor is given the same four fifths first. Prints JSON: for each file
-and predictor AUC, log-loss (nats), calibration error, and how many seconds training took in all folds.
+Without files, those of PAIDEIA_TEST_DATA. Five-fold cross-validation over learners, never over rows: every answer is predicted once, from
+the learner's earlier answers, by a model that was trained on four fifths of the other learners. The platform's predictor is given the same
+four fifths first. Prints JSON: for each file and predictor AUC, log-loss (nats), calibration error, and how many seconds training took in
+all folds.
 """
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -26,13 +28,16 @@ from lab.responses import read_responses
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--kind", action="append", choices=("logistic", "boosting", "dkt"))
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    files = options.files or sorted(Path(os.environ.get("PAIDEIA_TEST_DATA", "../shared/data")).glob("*.csv"))
+    if not files:
+        parser.error("no response logs: name some, or set PAIDEIA_TEST_DATA")
     kinds = options.kind or ["logistic", "boosting", "dkt"]
-    print(json.dumps({each.name: judged(each, kinds, options.folds, options.seed) for each in options.files}, indent=2))
+    print(json.dumps({each.name: judged(each, kinds, options.folds, options.seed) for each in files}, indent=2))
 
 
 def judged(file: Path, kinds: list[str], folds: int, seed: int) -> dict[str, object]:
