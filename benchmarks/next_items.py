@@ -2,7 +2,7 @@
 
     python benchmarks/next_items.py [--seconds 2] [--rounds 5] [--processes CORES]
 
-Prints JSON. `decide_in_company_us` is what a decision costs when sixteen are made together, as under the load below. Each kind of server
+Prints JSON. `decide_in_company_us` is what a decision costs when thirty-two are made together, as under the load below. Each kind of server
 runs in as many processes as the machine has cores, the real ones with a real PostgreSQL and a real Valkey; the load comes from this process,
 which takes the kinds in turn in every round, so that whatever else the machine does meets all of them, and spreads its callers evenly over
 the processes. Figures are medians over the rounds. All processes share the machine's cores, as in the one-machine stack: with two cores a

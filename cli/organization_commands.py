@@ -1,11 +1,6 @@
 """`paideia organization usage | plan`: what an organization has and may have."""
 
-import asyncio
-import json
-import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -13,20 +8,14 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from cli.api import Api, CannotReach, Json, Refused, find_access
-from stack.home import find_home
+from cli.api import Api, Json
+from cli.session import HomeOption, JsonOption, bare, print_json, with_platform
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", help="The stack's directory (PAIDEIA_HOME; else .paideia).", show_default=False),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OtherOption = Annotated[
     str | None,
     typer.Option("--organization", help="Another organization's id; operators only.", show_default=False),
 ]
 
-FAILED = 1
 _BAR = 30
 _NEARLY = 0.9
 
@@ -40,11 +29,15 @@ def register(app: typer.Typer) -> None:
 
 def usage(other: OtherOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show how much of each quota is used."""
-    found = _ask(lambda api, own: api.get(f"/v1/organizations/{other or own}/usage"), home, as_json)
+
+    async def ask(api: Api) -> Json:
+        return await api.get(f"/v1/organizations/{other or api.access.organization}/usage")
+
+    found = with_platform(home, ask)
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
-    print(f"{found['name'].split('/')[1]} has the plan {found['plan'].removeprefix('plans/')}")
+    print(f"{found['name'].split('/')[1]} has the plan {bare(found['plan'])}")
     table = Table("quota", "used", "limit", "", box=None, header_style="bold")
     for column in table.columns[1:3]:
         column.justify = "right"
@@ -64,29 +57,11 @@ def plan(
 ) -> None:
     """Give an organization a plan. Operators only."""
     body: Json = {"requestId": str(uuid4()), "plan": f"plans/{name}"}
-    changed = _ask(lambda api, own: api.post(f"/v1/organizations/{organization}:setPlan", body), home, as_json)
+    changed = with_platform(home, lambda api: api.post(f"/v1/organizations/{organization}:setPlan", body))
+    if as_json:
+        print_json(changed)
+        return
     print(
-        json.dumps(changed, ensure_ascii=False)
-        if as_json
-        else f"{organization} has the plan {changed['plan'].removeprefix('plans/')}: people, classes and programs are counted by it "
-        "from now on, all else in ten minutes at most"
+        f"{organization} has the plan {bare(changed['plan'])}: people, classes and programs are counted by it from now on, all else in ten "
+        "minutes at most"
     )
-
-
-def _ask(question: Callable[[Api, str], Awaitable[Json]], home: Path | None, as_json: bool) -> Json:
-    """Asks with the caller's own organization at hand."""
-
-    async def ask() -> Json:
-        access = find_access(find_home(home).path)
-        async with Api(access, patience=30.0) as api:
-            return await question(api, access.organization)
-
-    try:
-        return asyncio.run(ask())
-    except (CannotReach, Refused) as error:
-        _fail(str(error), as_json)
-
-
-def _fail(text: str, as_json: bool) -> NoReturn:
-    print(json.dumps({"error": text}) if as_json else text, file=sys.stdout if as_json else sys.stderr)
-    raise typer.Exit(FAILED)

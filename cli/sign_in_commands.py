@@ -54,7 +54,7 @@ def sign_in(
     if as_json:
         print_json(told)
     else:
-        print(f"signed in as {access.login} of {access.organization}; commands use this session until {told['until']}")
+        print(f"signed in as {access.login} of {access.organization} until {told['until']}")
 
 
 def sign_out(home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import uvicorn
-from nanio.app import build_app  # type: ignore[import-untyped]
-from nanio.auth.credentials import EnvCredentialResolver  # type: ignore[import-untyped]
-from nanio.config import Settings  # type: ignore[import-untyped]
-from nanio.errors import NoSuchKey, PreconditionFailed, S3Error  # type: ignore[import-untyped]
-from nanio.storage.backend import ListResult, ObjectInfo  # type: ignore[import-untyped]
-from nanio.storage.filesystem import FilesystemStorage  # type: ignore[import-untyped]
-from nanio.storage.metadata import synthesize_metadata_from_stat  # type: ignore[import-untyped]
-from nanio.storage.paths import object_path  # type: ignore[import-untyped]
+from nanio.app import build_app
+from nanio.auth.credentials import EnvCredentialResolver
+from nanio.config import Settings
+from nanio.errors import NoSuchKey, PreconditionFailed, S3Error
+from nanio.storage.backend import ListResult, ObjectInfo
+from nanio.storage.filesystem import FilesystemStorage
+from nanio.storage.metadata import synthesize_metadata_from_stat
+from nanio.storage.paths import object_path
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response

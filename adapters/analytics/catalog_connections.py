@@ -8,8 +8,8 @@ catalog's alone.
 import select
 from time import monotonic
 
-from psycopg2 import OperationalError  # type: ignore[import-untyped]
-from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, set_wait_callback  # type: ignore[import-untyped]
+from psycopg2 import OperationalError
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, set_wait_callback
 
 ANSWER_SECONDS = 10.0
 """To open a connection, and for each statement: the catalog finds rows by key."""

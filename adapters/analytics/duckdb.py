@@ -182,9 +182,9 @@ class LakeQueries:
             # Old files lack what the table gained later; where there is but one schema there is nothing to unite.
             if len(table.schemas()) == 1:
                 parts.clear()
-            parts.append(f"SELECT * FROM read_parquet([{files}], union_by_name = {len(table.schemas()) > 1})")  # noqa: S608
+            parts.append(f"SELECT * FROM read_parquet([{files}], union_by_name = {len(table.schemas()) > 1})")  # noqa: S608  # names are ours
         everything = " UNION ALL BY NAME ".join(parts)
-        connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM ({everything}){scope.where()}')  # noqa: S608
+        connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM ({everything}){scope.where()}')  # noqa: S608  # names are ours
 
 
 def _literal(text: str) -> str:

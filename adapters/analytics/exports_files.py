@@ -12,9 +12,9 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from openpyxl import Workbook  # type: ignore[import-untyped]
-from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
-from openpyxl.styles import Font  # type: ignore[import-untyped]
+from openpyxl import Workbook
+from openpyxl.cell import Cell, WriteOnlyCell
+from openpyxl.styles import Font
 
 from domain.analytics.exports import ExportFormat, TooManyRows
 from domain.analytics.reports import Row
@@ -98,7 +98,7 @@ class XlsxFile(OpenFile):
         self._sheet.append([self._heading(name) for name in self._columns])
         self._rows = 0
 
-    def _heading(self, name: str) -> WriteOnlyCell:
+    def _heading(self, name: str) -> Cell:
         cell = WriteOnlyCell(self._sheet, name)
         cell.font = Font(bold=True)
         return cell

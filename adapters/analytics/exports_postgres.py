@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.shared.postgres import translated
+from adapters.shared.postgres_quotas import hold_quota
 from domain.analytics.exports import Export, ExportFormat, ExportLost, ExportNotFound, ExportState
 from domain.analytics.model import ReportKind, ReportQuery
 from domain.analytics.ports import DueExports, ExportCounter, Exports
@@ -47,7 +48,6 @@ SELECT 1 FROM due_exports WHERE organization_id = :organization AND id = :id AND
 """)
 _NEXT = text("SELECT organization_id, id::text FROM due_exports WHERE due_at <= :now ORDER BY due_at LIMIT 1")
 
-_HOLD = text("SELECT pg_advisory_xact_lock(hashtextextended('analytics exports ' || :organization, 0))")
 # What was asked for lately is at the end of the index; what is in progress is due.
 _USED = text("""
 SELECT (SELECT count(*) FROM exports WHERE organization_id = :organization AND created_at >= :midnight) AS today,
@@ -130,7 +130,7 @@ class PostgresExportCounter(ExportCounter):
         self._organization = organization
 
     async def hold(self) -> None:
-        await self._connection.execute(_HOLD, {"organization": self._organization})
+        await hold_quota(self._connection, "analytics", "exports", self._organization)
 
     async def used(self, now: datetime) -> Mapping[Quota, int]:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)

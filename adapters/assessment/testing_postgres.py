@@ -28,18 +28,18 @@ INSERT INTO item_bank_versions (organization_id, bank_id, version, request_id, m
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
 """
 _SUMMARY = "bank_id, version, model, calibration, item_count, publish_time"
-_GET_VERSION = f"SELECT {_SUMMARY}, items FROM item_bank_versions WHERE organization_id = $1 AND bank_id = $2 AND version = $3"  # noqa: S608
+_GET_VERSION = f"SELECT {_SUMMARY}, items FROM item_bank_versions WHERE organization_id = $1 AND bank_id = $2 AND version = $3"  # noqa: S608  # names are ours
 _VERSIONS = f"""
 SELECT {_SUMMARY} FROM item_bank_versions
 WHERE organization_id = $1 AND bank_id = $2
   AND ($3::timestamptz IS NULL OR (publish_time, version) < ($3, $4::text))
 ORDER BY publish_time DESC, version DESC LIMIT $5
-"""  # noqa: S608
+"""  # noqa: S608  # names are ours
 _BANKS = f"""
 SELECT DISTINCT ON (bank_id) {_SUMMARY}, count(*) OVER (PARTITION BY bank_id)::integer AS version_count FROM item_bank_versions
 WHERE organization_id = $1 AND bank_id > $2 AND ($3::text IS NULL OR bank_id = $3)
 ORDER BY bank_id, publish_time DESC, version DESC LIMIT $4
-"""  # noqa: S608
+"""  # noqa: S608  # names are ours
 _ADD_BLUEPRINT = """
 INSERT INTO test_blueprints (organization_id, id, request_id, document, pool, create_time) VALUES ($1, $2, $3, $4, $5, $6)
 """

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Table, func, select, text
+from sqlalchemy import ColumnElement, Table, func, select
 
 from adapters.identity.postgres_people_tables import classes
 from adapters.identity.postgres_programs import programs
 from adapters.identity.postgres_tables import Repository, organizations, users
+from adapters.shared.postgres_quotas import hold_quota
 from domain.identity.ports import QuotaRepository
 from domain.shared.plans import Plan, Quota, plan_named
 
-_HOLD = text("SELECT pg_advisory_xact_lock(hashtextextended('identity ' || :quota || ' ' || :organization, 0))")
 _COUNTED: Mapping[Quota, tuple[Table, ColumnElement[bool]]] = {
     Quota.PEOPLE: (users, users.c.deactivated_at.is_(None)),
     Quota.CLASSES: (classes, classes.c.archived_at.is_(None)),
@@ -24,7 +24,7 @@ class PostgresQuotas(Repository, QuotaRepository):
         return plan_named((await self.connection.execute(query)).scalar_one_or_none())
 
     async def hold(self, quota: Quota) -> None:
-        await self.connection.execute(_HOLD, {"quota": quota, "organization": self.organization})
+        await hold_quota(self.connection, "identity", quota, self.organization)
 
     async def used(self, quota: Quota) -> int:
         table, there = _COUNTED[quota]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from zxcvbn import zxcvbn  # type: ignore[import-untyped]
+from zxcvbn import zxcvbn
 
 _WINDOW = 24
 """Characters looked at together. The work grows with a power of them: what takes 0.3 s at 24 takes 16 s at 64."""

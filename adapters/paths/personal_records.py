@@ -15,7 +15,7 @@ _BY = """replace(replace(document::text,
 EDITS = (
     Edit(
         "paths.by",
-        f"UPDATE paths SET document = {_BY} WHERE organization_id = $1 AND learner <> $2 "  # noqa: S608
+        f"UPDATE paths SET document = {_BY} WHERE organization_id = $1 AND learner <> $2 "  # noqa: S608  # names are ours
         "AND position(to_json($2::text)::text in document::text) > 0",
     ),
 )

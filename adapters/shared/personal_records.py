@@ -73,7 +73,7 @@ class TablesOfPeople(PersonalRecords):
 def _export(held: Held) -> str:
     hidden = ", ".join(f"'{each}'" for each in ("organization_id", *held.hidden))
     return (
-        f"SELECT (to_jsonb(t) - ARRAY[{hidden}])::text FROM {held.table} t "  # noqa: S608
+        f"SELECT (to_jsonb(t) - ARRAY[{hidden}])::text FROM {held.table} t "  # noqa: S608  # names are ours
         f"WHERE organization_id = $1 AND {held.person} = $2"
     )
 
@@ -85,13 +85,13 @@ def _erasure(tables: Iterable[Held], edits: Iterable[Edit]) -> Iterable[tuple[st
         whose = f"organization_id = $1 AND {held.person} = $2"
         unused = "$3::text IS NOT NULL"  # every statement has the same parameters
         if held.fate is Fate.DELETED:
-            yield held.table, f"DELETE FROM {held.table} WHERE {whose} AND {unused}"  # noqa: S608
+            yield held.table, f"DELETE FROM {held.table} WHERE {whose} AND {unused}"  # noqa: S608  # names are ours
             continue
         if held.fate is Fate.RENAMED_ONCE:
             late = f"EXISTS (SELECT FROM {held.table} WHERE organization_id = $1 AND {held.person} = $3)"
-            yield held.table, f"DELETE FROM {held.table} WHERE {whose} AND {late}"  # noqa: S608
+            yield held.table, f"DELETE FROM {held.table} WHERE {whose} AND {late}"  # noqa: S608  # names are ours
         changes = ", ".join(f"{column} = {value}" for column, value in {held.person: "$3", **held.cleared}.items())
-        yield held.table, f"UPDATE {held.table} SET {changes} WHERE {whose}"  # noqa: S608
+        yield held.table, f"UPDATE {held.table} SET {changes} WHERE {whose}"  # noqa: S608  # names are ours
 
 
 _FORGET_ANSWERS = Edit(

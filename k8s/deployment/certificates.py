@@ -1,12 +1,10 @@
 """Certificates, issued and renewed by cert-manager: an authority of the mesh, one certificate a workload, the public one."""
 
-from typing import Any
 from urllib.parse import urlsplit
 
+from deployment.objects import Manifest, an_object
 from deployment.settings import Installation
 from deployment.workloads import MESH_DOMAIN, TRUST_DOMAIN, Workload
-
-Manifest = dict[str, Any]
 
 _YEAR = "8760h"
 _LIFE, _RENEWED_BEFORE = "720h", "240h"
@@ -58,4 +56,4 @@ def certificates(installation: Installation, workloads: tuple[Workload, ...]) ->
 
 
 def _object(kind: str, name: str, spec: Manifest) -> Manifest:
-    return {"apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    return an_object("cert-manager.io/v1", kind, name, spec)

@@ -10,15 +10,14 @@ import yaml
 from deployment.certificates import certificates
 from deployment.needs import CONTEXTS, RELEASE
 from deployment.network import policies
+from deployment.objects import Manifest, an_object, labels
 from deployment.pods import (
     MESH_PORT,
-    Manifest,
     edge_pod,
     edge_settings,
     host_environment,
     host_pod,
     integrations_pod,
-    labels,
     proxy_settings_name,
     release_pod,
     sidecar_settings,
@@ -128,7 +127,7 @@ def _deployed(workload: Workload, pod: Manifest) -> list[Manifest]:
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "template": pod,
     }
-    made = [_object("apps/v1", "Deployment", workload.name, spec)]
+    made = [an_object("apps/v1", "Deployment", workload.name, spec)]
     if process.scales:
         utilization = {"type": "Utilization", "averageUtilization": _CPU_PERCENT}
         scaling = {
@@ -139,17 +138,17 @@ def _deployed(workload: Workload, pod: Manifest) -> list[Manifest]:
             # A process less is a new division of the log's partitions among the others: not at every lull.
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}},
         }
-        made.append(_object("autoscaling/v2", "HorizontalPodAutoscaler", workload.name, scaling))
+        made.append(an_object("autoscaling/v2", "HorizontalPodAutoscaler", workload.name, scaling))
     if process.replicas > 1:
         spec = {"maxUnavailable": 1, "selector": selector, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
-        made.append(_object("policy/v1", "PodDisruptionBudget", workload.name, spec))
+        made.append(an_object("policy/v1", "PodDisruptionBudget", workload.name, spec))
     return made
 
 
 def _mesh_service(name: str, workload: str) -> Manifest:
     """Without an address of its own: each proxy learns all pods and divides its calls among them."""
     port = {"name": "mesh", "port": MESH_PORT, "targetPort": "mesh", "protocol": "TCP"}
-    return _object("v1", "Service", name, {"clusterIP": "None", "selector": labels(workload), "ports": [port]})
+    return an_object("v1", "Service", name, {"clusterIP": "None", "selector": labels(workload), "ports": [port]})
 
 
 def _public_service(installation: Installation, edge: Workload) -> Manifest:
@@ -165,7 +164,7 @@ def _public_service(installation: Installation, edge: Workload) -> Manifest:
         # Limits count addresses: they have to be the clients' own.
         **({"externalTrafficPolicy": "Local"} if outside else {}),
     }
-    made = _object("v1", "Service", edge.name, spec)
+    made = an_object("v1", "Service", edge.name, spec)
     if installation.edge.annotations:
         made["metadata"]["annotations"] = dict(installation.edge.annotations)
     return made
@@ -178,7 +177,7 @@ def _release_job(installation: Installation) -> Manifest:
         "ttlSecondsAfterFinished": _KEPT_SECONDS,
         "template": release_pod(installation),
     }
-    return _object("batch/v1", "Job", f"{RELEASE}-{installation.release}", spec)
+    return an_object("batch/v1", "Job", f"{RELEASE}-{installation.release}", spec)
 
 
 def _service_account(installation: Installation, name: str) -> Manifest:
@@ -208,8 +207,4 @@ def _pod_monitor(workload: Workload) -> Manifest:
     elif workload.answers:
         endpoints.append({"port": "proxy-metrics", "path": "/application/metrics"})
     spec = {"selector": {"matchLabels": labels(workload.name)}, "podMetricsEndpoints": endpoints}
-    return _object("monitoring.coreos.com/v1", "PodMonitor", workload.name, spec)
-
-
-def _object(api: str, kind: str, name: str, spec: Manifest) -> Manifest:
-    return {"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec}
+    return an_object("monitoring.coreos.com/v1", "PodMonitor", workload.name, spec)

@@ -37,7 +37,7 @@ PROCESS_MIB = 110
 CONTEXTS: Mapping[str, Needs] = {
     "identity": Needs(
         75,
-        (1, 6),
+        (1, 10),
         calls=("catalog", "ingestion", "analytics"),
         stores=(S3, SMTP, PROVIDERS, KEY_VAULT),
         secrets=("identity_encryption_key",),

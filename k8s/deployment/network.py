@@ -1,13 +1,10 @@
 """Network policies: nothing is allowed, then each workload what it needs, made from who calls whom."""
 
-from typing import Any
-
 from deployment.needs import KAFKA, POSTGRES, RELEASE
-from deployment.pods import MESH_PORT, METRICS_PORT, PROXY_METRICS_PORT, PUBLIC_PORT, labels
+from deployment.objects import Manifest, an_object, labels
+from deployment.pods import MESH_PORT, METRICS_PORT, PROXY_METRICS_PORT, PUBLIC_PORT
 from deployment.settings import Installation
 from deployment.workloads import Workload, callers
-
-Manifest = dict[str, Any]
 
 
 def policies(installation: Installation, everybody: tuple[Workload, ...], edge: Workload) -> list[Manifest]:
@@ -49,7 +46,7 @@ def _from_monitoring(installation: Installation, ports: list[int]) -> Manifest:
 
 
 def _nothing() -> Manifest:
-    return _object("default-deny", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+    return _policy_object("default-deny", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 
 
 def _names() -> Manifest:
@@ -59,17 +56,17 @@ def _names() -> Manifest:
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
     ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    return _object("names", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [system], "ports": ports}]})
+    return _policy_object("names", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [system], "ports": ports}]})
 
 
 def _policy(name: str, inward: list[Manifest], outward: list[Manifest]) -> Manifest:
     selector = {"matchLabels": labels(name)}
     spec = {"podSelector": selector, "policyTypes": ["Ingress", "Egress"], "ingress": inward, "egress": outward}
-    return _object(name, spec)
+    return _policy_object(name, spec)
 
 
-def _object(name: str, spec: Manifest) -> Manifest:
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec}
+def _policy_object(name: str, spec: Manifest) -> Manifest:
+    return an_object("networking.k8s.io/v1", "NetworkPolicy", name, spec)
 
 
 def _pods(workload: Workload) -> Manifest:

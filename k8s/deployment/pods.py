@@ -7,11 +7,10 @@ from typing import Any
 import yaml
 
 from deployment.needs import CONTEXTS, INTEGRATIONS, RELEASE
+from deployment.objects import Manifest, labels
 from deployment.settings import Installation
 from deployment.workloads import MESH_DOMAIN, Workload, callers
 from migrations import roles
-
-Manifest = dict[str, Any]
 
 MESH_PORT, PUBLIC_PORT, METRICS_PORT, PROXY_METRICS_PORT = 7443, 8443, 7100, 9902
 APPLICATION, OUTBOUND = "127.0.0.1:7000", "127.0.0.1:7001"
@@ -188,10 +187,6 @@ def proxy_settings_name(workload: str, settings: Manifest) -> str:
     """New settings are another ConfigMap, and so new pods; a rollback finds the earlier one."""
     digest = hashlib.sha256(yaml.safe_dump(settings).encode()).hexdigest()[:10]
     return f"{workload}-envoy-{digest}"
-
-
-def labels(name: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "paideia"}
 
 
 def _with_sidecar(

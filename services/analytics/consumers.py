@@ -9,19 +9,16 @@ from domain.analytics.model import Attempted, Decided, Facts, MasteryTold, Sessi
 from domain.analytics.use_cases.record_facts import RecordFacts
 from domain.shared.errors import InvalidInput
 from services.analytics import log_messages
+from services.shared.log import LogMessage
 
 TOPICS = ("user.attempts", "user.sessions", "progress.updates", "scheduler.decisions")
 
 
-class LogMessage(Protocol):
+class TopicMessage(LogMessage, Protocol):
+    """Tells its topic, too: reports read several."""
+
     @property
     def topic(self) -> str: ...
-
-    @property
-    def organization(self) -> str: ...
-
-    @property
-    def value(self) -> bytes: ...
 
 
 @dataclass(slots=True)
@@ -31,7 +28,7 @@ class _Told:
     decisions: list[Decided] = field(default_factory=list)
     masteries: list[MasteryTold] = field(default_factory=list)
 
-    def take(self, message: LogMessage) -> None:
+    def take(self, message: TopicMessage) -> None:
         match message.topic:
             case "user.attempts":
                 self.attempts.append(log_messages.attempted(message.value))
@@ -51,7 +48,7 @@ class LogFacts:
 
     record: RecordFacts
 
-    async def __call__(self, batch: Sequence[LogMessage]) -> None:
+    async def __call__(self, batch: Sequence[TopicMessage]) -> None:
         by_organization: defaultdict[str, _Told] = defaultdict(_Told)
         for message in batch:
             if not message.organization:

@@ -14,6 +14,7 @@ from domain.identity.people_settings import OrganizationSettings, SignUpPolicy, 
 from domain.identity.use_cases.update_organization import OrganizationChanges
 from domain.shared.errors import InvalidInput
 from services.identity.messages import role_numbers, roles_from
+from services.shared.etags import revision_in
 from services.shared.names import id_in
 from services.shared.times import timestamp
 
@@ -51,15 +52,8 @@ def organization_changes(organization: identity_service_pb2.Organization, fields
         teachers_see=_TEACHERS_SEE[organization.teachers_see],
         allowed_origins=tuple(organization.allowed_origins),
     )
-    return OrganizationChanges(fields, organization.display_name, settings, _revision(organization.etag))
-
-
-def _revision(etag: str) -> int | None:
-    if not etag:
-        return None
-    if not (etag.isascii() and etag.isdecimal() and len(etag) < 18):
-        raise InvalidInput.of("organization.etag", "must be the etag of the organization, unchanged")
-    return int(etag)
+    revision = revision_in(organization.etag, "organization", "organization.etag")
+    return OrganizationChanges(fields, organization.display_name, settings, revision)
 
 
 def profile_message(profile: Profile) -> people_pb2.Profile:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
-from typing import Protocol
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -16,6 +15,7 @@ from domain.identity.use_cases.seal_plain_rows import SealPlainRows
 from domain.identity.use_cases.take_receipt import TakeReceipt
 from domain.shared.errors import Conflict, InvalidInput, Unavailable
 from services.shared.context import Job
+from services.shared.log import LogMessage
 from services.shared.names import id_in
 
 log = structlog.get_logger()
@@ -26,23 +26,13 @@ _SEAL_EVERY_SECONDS = 3_600.0
 _AFTER_AN_OUTAGE_SECONDS = 5.0
 
 
-class Message(Protocol):
-    """What is read of a message of the log."""
-
-    @property
-    def organization(self) -> str: ...
-
-    @property
-    def value(self) -> bytes: ...
-
-
 class ReceiptConsumer:
     """Handles `privacy.receipts`."""
 
     def __init__(self, take: TakeReceipt) -> None:
         self._take = take
 
-    async def __call__(self, batch: Sequence[Message]) -> None:
+    async def __call__(self, batch: Sequence[LogMessage]) -> None:
         for message in batch:
             try:
                 done = PrivacyPartDone.FromString(message.value)

@@ -10,18 +10,13 @@ from domain.progress.model import Verdict
 from domain.shared.errors import InvalidInput
 from services.progress.group_commit import Record
 from services.progress.recording import record_events
+from services.shared.log import LogMessage
 
 TOPICS = ("user.attempts",)
 
 
-class Message(Protocol):
+class Message(LogMessage, Protocol):
     """What is read of a message of the log."""
-
-    @property
-    def value(self) -> bytes: ...
-
-    @property
-    def organization(self) -> str: ...
 
     @property
     def traceparent(self) -> str: ...

@@ -24,7 +24,7 @@ def slow_first(handler: Callable[P, Awaitable[Callable[[], Awaitable[T]]]]) -> C
     async def whole(*arguments: P.args, **named: P.kwargs) -> T:
         return await (await handler(*arguments, **named))()
 
-    whole.first_part = handler  # type: ignore[attr-defined]
+    whole.first_part = handler  # type: ignore[attr-defined]  # a function bears what is set on it
     return whole
 
 

@@ -63,7 +63,7 @@ def test_a_context_holds_as_many_connections_as_it_has_pools(context: str) -> No
     container = sources(f"services/{context}")
     pools, more = CONTEXTS[context].connections
     assert pools == sum(bool(re.search(rf"resources\.{kind}\(", container)) for kind in ("engine", "pool"))
-    own = sum(int(count) for count in re.findall(r"^_[A-Z]+_CONNECTIONS = (\d+)$", container, re.MULTILINE))
+    own = sum(int(count) for count in re.findall(r"^_[A-Z_]+_CONNECTIONS = (\d+)$", container, re.MULTILINE))
     # The outbox relay has one more.
     assert more >= own + ("publishes=True" in container)
 
