@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +15,12 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
-from cli.kept_session import KeptSession, SessionFile
+from cli.kept_session import KeptSession, SessionFile, SessionInMemory, Sessions, session_of, signed_in
 from cli.trust import authorities_of, tls_context
 
 Json = dict[str, Any]
+
+_END_SECONDS = 5.0
 
 
 class CannotReach(Exception):
@@ -36,7 +39,8 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the platform is and who signs in. `organization` is a bare id. Without a password it is the session in `kept`."""
+    """Where the platform is and who signs in. `organization` is a bare id. The session is the one in `kept`; a password opens another where that
+    has ended. Without `kept`, a session ends with the command that opened it."""
 
     url: str
     organization: str
@@ -51,18 +55,22 @@ def find_access(home: Path) -> Access:
     """Returns the access that PAIDEIA_URL, PAIDEIA_ORGANIZATION, PAIDEIA_LOGIN and PAIDEIA_PASSWORD name; what is not set is that of
     the session kept by `paideia sign-in`, unless an account is named, or else of the stack whose data is in `home`. Raises CannotReach
     when none of them says it."""
-    file = SessionFile(home)
+    file = signed_in(home)
     if not {"PAIDEIA_LOGIN", "PAIDEIA_PASSWORD"} & os.environ.keys() and (kept := file.read()):
         return Access(kept.url, kept.organization, kept.login, "", file, authorities_of(home))
     stack: Json = {}
     if (record := home / "stack.json").exists():
         stack = json.loads(record.read_text())
     password_file = home / "secrets" / "admin_password"
+    organization, login = os.environ.get("PAIDEIA_ORGANIZATION", "demo"), os.environ.get("PAIDEIA_LOGIN", "admin")
+    told = os.environ.get("PAIDEIA_PASSWORD", "")
     found = Access(
         url=os.environ.get("PAIDEIA_URL") or stack.get("url", ""),
-        organization=os.environ.get("PAIDEIA_ORGANIZATION", "demo"),
-        login=os.environ.get("PAIDEIA_LOGIN", "admin"),
-        password=os.environ.get("PAIDEIA_PASSWORD") or (password_file.read_text().strip() if password_file.exists() else ""),
+        organization=organization,
+        login=login,
+        password=told or (password_file.read_text().strip() if password_file.exists() else ""),
+        # Who may read the folder may sign in anyway. A password that was told for one command leaves nothing behind.
+        kept=None if told else session_of(home, organization, login),
         authorities=authorities_of(home),
     )
     if not found.url or not found.password:
@@ -78,8 +86,11 @@ class Api:
         self.access = access
         self._patience = patience
         self._connections = connections
+        self._sessions: Sessions = access.kept or SessionInMemory()
         self._token = ""
         self._token_until = 0.0
+        self._not_taken = ""
+        self._wants_proof = False
         self._signing_in = asyncio.Lock()
         self._session: aiohttp.ClientSession
 
@@ -91,10 +102,13 @@ class Api:
             ),
             timeout=aiohttp.ClientTimeout(total=60, connect=5),
             json_serialize=lambda value: orjson.dumps(value).decode(),
+            headers={"user-agent": "paideia"},
         )
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.access.kept is None and (own := self._sessions.read()):
+            await self._end(own)
         await self._session.close()
 
     async def get(self, path: str, **params: str | int) -> Json:
@@ -111,7 +125,7 @@ class Api:
     ) -> Json:
         """Returns the answer's JSON. Raises Refused, or CannotReach when patience ends."""
         give_up = time.monotonic() + self._patience
-        pause = 0.05
+        pause, proved = 0.05, False
         while True:
             headers = {} if public else {"authorization": f"Bearer {await self.token()}"}
             wait = pause * random.uniform(0.5, 1.5)  # noqa: S311  # jitter, not a secret
@@ -128,9 +142,13 @@ class Api:
                         found: Json = orjson.loads(data)
                         return found
                     if answer.status == 401 and not public:
-                        self._token_until = 0.0
+                        self._token_until, self._not_taken = 0.0, self._token
                     elif answer.status not in (408, 409, 429, 502, 503, 504):
-                        raise Refused(answer.status, _json(data))
+                        refusal = Refused(answer.status, _json(data))
+                        if refusal.reason != "STEP_UP_REQUIRED" or proved or not self.access.password:
+                            raise refusal
+                        proved = self._wants_proof = True
+                        self._token_until = wait = 0.0
                     elif _is_final(refusal := Refused(answer.status, _json(data))):
                         raise refusal
                     problem = f"HTTP {answer.status}: {_json(data).get('message', '')}"
@@ -148,38 +166,58 @@ class Api:
         if time.monotonic() > self._token_until:
             async with self._signing_in:
                 if time.monotonic() > self._token_until:
-                    renew = self._go_on(self.access.kept) if self.access.kept else self._sign_in()
-                    self._token, good_for = await renew
-                    self._token_until = time.monotonic() + good_for - 60
+                    kept = await self._renewed()
+                    self._token = kept.access_token
+                    self._token_until = time.monotonic() + kept.good_until - time.time() - 60
         return self._token
 
-    async def _sign_in(self) -> tuple[str, float]:
-        """Returns an access token of a new session, and for how many seconds it is good."""
+    async def _renewed(self) -> KeptSession:
+        """Returns the session that is kept, refreshed once its token is about to end or was not taken, by one command for all; where there is
+        none, or a fresh proof is wanted, the one that the password opens."""
+        with self._sessions.locked():
+            kept = before = self._sessions.read()
+            if kept and kept.url != self.access.url:
+                kept = None
+            elif kept and self._wants_proof:
+                await self._end(kept)
+                kept = None
+            elif kept and (kept.good_until - time.time() < 90 or kept.access_token == self._not_taken):
+                kept = await self._refreshed(kept)
+            self._wants_proof = False
+            if not kept and self.access.password:
+                kept = await self._sign_in()
+            if not kept:
+                self._sessions.delete()
+                raise CannotReach(f"the session of {self.access.login} has ended: sign in again with 'paideia sign-in'")
+            if kept != before:
+                self._sessions.write(kept)
+        return kept
+
+    async def _sign_in(self) -> KeptSession:
         pair = await self.request("POST", "/v1/sessions:signIn", credentials(self.access), public=True)
         if not pair.get("accessToken"):
             raise CannotReach(
                 f"{self.access.login} has a second factor: sign in with 'paideia sign-in --login {self.access.login}'"
             )
-        return pair["accessToken"], seconds(pair)
+        return kept_session(self.access, pair)
 
-    async def _go_on(self, file: SessionFile) -> tuple[str, float]:
-        """The same of the kept session, which is refreshed once its token is about to end, by one command for all."""
-        with file.locked():
-            kept = file.read()
-            if kept and kept.good_until - time.time() < 90:
-                try:
-                    pair = await self.request("POST", "/v1/sessions:refresh", {"refreshToken": kept.refresh_token}, public=True)
-                except Refused as refusal:
-                    if refusal.status != 401:
-                        raise
-                    file.delete()
-                    kept = None
-                else:
-                    kept = kept_session(self.access, pair)
-                    file.write(kept)
-        if not kept:
-            raise CannotReach(f"the session of {self.access.login} has ended: sign in again with 'paideia sign-in'")
-        return kept.access_token, kept.good_until - time.time()
+    async def _refreshed(self, kept: KeptSession) -> KeptSession | None:
+        """None if it has ended."""
+        try:
+            pair = await self.request("POST", "/v1/sessions:refresh", {"refreshToken": kept.refresh_token}, public=True)
+        except Refused as refusal:
+            if refusal.status != 401:
+                raise
+            return None
+        return kept_session(self.access, pair)
+
+    async def _end(self, kept: KeptSession) -> None:
+        """As far as the platform is there; otherwise it ends when its time has come."""
+        with suppress(aiohttp.ClientError, TimeoutError, OSError):
+            url, body = f"{self.access.url}/v1/sessions:signOut", orjson.dumps({"refreshToken": kept.refresh_token})
+            headers, most = {"content-type": "application/json"}, aiohttp.ClientTimeout(total=_END_SECONDS)
+            async with self._session.post(url, data=body, headers=headers, timeout=most):
+                pass
 
 
 def _is_final(refusal: Refused) -> bool:

@@ -1,4 +1,4 @@
-"""`paideia audit list | verify | export | head`: what was done, and whether the record of it is whole."""
+"""`paideia audit list | verify | export | head | keys | rotate-key`: what was done, and whether the record of it is whole."""
 
 import json
 import sys
@@ -16,7 +16,9 @@ from rich.text import Text
 from cli.api import Api, Json
 from cli.audit_export import exported
 from cli.session import WRONG, HomeOption, JsonOption, fail, print_json, with_platform
+from stack.audit_key import rotate_audit_key
 from stack.home import find_home
+from stack.secret_files import SecretFiles
 
 _PAGE = 1000
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -34,6 +36,8 @@ def register(app: typer.Typer) -> None:
     audit.command("verify")(verify)
     audit.command("export")(export)
     audit.command("head")(head)
+    audit.command("keys")(keys)
+    audit.command("rotate-key")(rotate_key)
     app.add_typer(audit, name="audit", rich_help_panel="Security")
 
 
@@ -144,6 +148,27 @@ def head(platform: PlatformOption = False, home: HomeOption = None, as_json: Jso
         print_json(found)
     else:
         print(found["signature"])
+
+
+def keys(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Print the public keys that verify heads: of the key that signs now, then the earlier ones. With --json as a JSON Web Key Set."""
+    found = with_platform(home, lambda api: api.get("/v1/auditHeadKeys"))["publicKeys"]
+    if as_json:
+        print_json({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "x": each} for each in found]})
+    else:
+        print("\n".join(found))
+
+
+def rotate_key(home: HomeOption = None) -> None:
+    """Replace the key that signs heads in the stack's folder. The public key of the one before stays, the key itself goes.
+
+    The stack goes on with the key that it has, and takes the new one when it starts the next time.
+    """
+    place = find_home(home)
+    if not place.secrets.is_dir():
+        fail(f"{place.path} has no secrets: start the stack once", WRONG)
+    made = rotate_audit_key(SecretFiles(place.secrets))
+    print(f"heads will be signed by {made} after the next start: paideia down, paideia up")
 
 
 async def _acts(api: Api, asked: dict[str, str]) -> AsyncIterator[Json]:

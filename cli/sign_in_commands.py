@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from cli.api import Access, Api, CannotReach, Json, Refused, credentials, find_access, kept_session
-from cli.kept_session import SessionFile
+from cli.kept_session import KeptSession, SessionFile, kept_in, signed_in
 from cli.session import WRONG, HomeOption, JsonOption, fail, print_json
+from cli.trust import authorities_of
 from stack.home import find_home
 
 _WAYS = {"CHALLENGE_WAY_TOTP": "totpCode", "CHALLENGE_WAY_RECOVERY_CODE": "recoveryCode"}
@@ -37,7 +38,7 @@ def sign_in(
     or a recovery code. Both are read line by line from standard input if that is no terminal. Passkeys work in a browser only.
     """
     folder = find_home(home).path
-    file = SessionFile(folder)
+    file = signed_in(folder)
     named = {
         "PAIDEIA_LOGIN": login or os.environ.get("PAIDEIA_LOGIN", "admin"),
         "PAIDEIA_ORGANIZATION": organization,
@@ -58,21 +59,26 @@ def sign_in(
 
 
 def sign_out(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """End the session of `paideia sign-in`, here and at the platform."""
-    file = SessionFile(find_home(home).path)
+    """End the session of `paideia sign-in`, and those that commands have opened since, here and at the platform."""
+    folder = find_home(home).path
+    ended = [kept for kept in map(_forgotten, kept_in(folder)) if kept]
+    try:
+        for kept in ended:
+            access = Access(kept.url, kept.organization, kept.login, "", authorities=authorities_of(folder))
+            asyncio.run(_ask(access, "/v1/sessions:signOut", {"refreshToken": kept.refresh_token}))
+    except (CannotReach, Refused) as error:
+        fail(f"forgotten here, but it goes on at the platform until it expires: {error}")
+    if as_json:
+        print_json({"signedOut": bool(ended)})
+    else:
+        print(f"signed out {', '.join(dict.fromkeys(each.login for each in ended))}" if ended else "nobody was signed in")
+
+
+def _forgotten(file: SessionFile) -> KeptSession | None:
     with file.locked():
         kept = file.read()
         file.delete()
-    if kept:
-        access = Access(kept.url, kept.organization, kept.login, "")
-        try:
-            asyncio.run(_ask(access, "/v1/sessions:signOut", {"refreshToken": kept.refresh_token}))
-        except (CannotReach, Refused) as error:
-            fail(f"forgotten here, but it goes on at the platform until it expires: {error}")
-    if as_json:
-        print_json({"signedOut": kept is not None})
-    else:
-        print(f"signed out {kept.login}" if kept else "nobody was signed in")
+    return kept
 
 
 def _access(folder: Path, ask: bool) -> Access:

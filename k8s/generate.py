@@ -3,7 +3,8 @@
     python k8s/generate.py --settings school.yaml --image registry.example.org/paideia:0.1.0 --out school/
 
 Three files, applied in their order: `1-foundation.yaml`, `2-release.yaml` (a job that brings the schemas up to date; wait for it), and
-`3-workloads.yaml`. Contexts, ports and names of settings come from the code. `k8s/overlays` holds settings to begin with.
+`3-workloads.yaml`; and `4-contract.yaml`, a job for when no process of the release before will come back. Contexts, ports and names of
+settings come from the code. `k8s/overlays` holds settings to begin with.
 """
 
 import argparse

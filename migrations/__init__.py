@@ -1,11 +1,19 @@
-"""Brings the database of each context to its newest version: a schema and a role a context."""
+"""Brings the database of each context to its newest version: a schema and a role a context.
 
+`<context>/versions` expands: the release before goes on over what they change. What only that release needs is taken away by
+`<context>/contract`, whose revisions each depend on the one that expanded, and run only when told.
+"""
+
+import argparse
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -28,10 +36,13 @@ async def upgrade(
     password: Callable[[str], str],
     only: Sequence[str] = (),
     report: Callable[[str], None] = lambda line: None,
+    *,
+    contract: bool = False,
 ) -> None:
     """Creates or updates the roles and schemas of the contexts named in `only`, or of all.
 
     `owner_dsn` is a `postgresql://` URL of a role that may create roles and schemas; `password` returns a role's password by its name.
+    `contract` also takes away what only the release before needs: no process of it may run any more, or come back.
     May run again at any time, and from several processes at once: they take turns.
     """
     engine = create_async_engine(owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
@@ -41,8 +52,8 @@ async def upgrade(
             await connection.commit()
             await connection.run_sync(_create_role, RELAY_ROLE, password(RELAY_ROLE))
             for name in only or contexts():
-                await connection.run_sync(_upgrade_context, name, password(f"paideia_{name}"))
-                report(f"{name}: schema is up to date")
+                await connection.run_sync(_upgrade_context, name, password(f"paideia_{name}"), contract)
+                report(f"{name}: schema is up to date{', and contracted' if contract else ''}")
             await connection.execute(text("SELECT pg_advisory_unlock(7205759403792793)"))
             await connection.commit()
     finally:
@@ -56,7 +67,7 @@ def _create_role(connection: Connection, role: str, password: str) -> None:
     connection.commit()
 
 
-def _upgrade_context(connection: Connection, name: str, password: str) -> None:
+def _upgrade_context(connection: Connection, name: str, password: str, contract: bool) -> None:
     role = f"paideia_{name}"
     _create_role(connection, role, password)
     for statement in (
@@ -71,19 +82,28 @@ def _upgrade_context(connection: Connection, name: str, password: str) -> None:
     connection.commit()
     config = Config()
     config.set_main_option("script_location", str(HERE))
-    config.set_main_option("version_locations", str(HERE / name / "versions"))
+    expanding, contracting = HERE / name / "versions", HERE / name / "contract"
+    config.set_main_option("version_locations", os.pathsep.join(map(str, (expanding, contracting))))
     config.set_main_option("path_separator", "os")
     config.attributes.update(connection=connection, schema=name)
-    command.upgrade(config, "head")
+    scripts = ScriptDirectory.from_config(config)
+    for head in scripts.get_heads():
+        if contract or Path(scripts.get_revision(head).path).parent == expanding:
+            command.upgrade(config, head)
     connection.exec_driver_sql("RESET search_path")
     connection.commit()
 
 
 def main() -> None:
-    """`python -m migrations`: reads PAIDEIA_POSTGRES_OWNER_DSN and PAIDEIA_SECRETS_DIR."""
-    import os
-    import sys
-
+    """`python -m migrations [--contract] [context ...]`: reads PAIDEIA_POSTGRES_OWNER_DSN and PAIDEIA_SECRETS_DIR."""
+    parser = argparse.ArgumentParser(prog="python -m migrations", description="Bring the schemas of the contexts up to date.")
+    parser.add_argument("contexts", nargs="*", metavar="context", help="all unless some are named")
+    parser.add_argument(
+        "--contract",
+        action="store_true",
+        help="take away what only the release before needs: no process of it may run any more, or come back",
+    )
+    options = parser.parse_args()
     owner_dsn = os.environ.get("PAIDEIA_POSTGRES_OWNER_DSN")
     secrets = os.environ.get("PAIDEIA_SECRETS_DIR")
     if not owner_dsn or not secrets:
@@ -92,7 +112,8 @@ def main() -> None:
         upgrade(
             owner_dsn,
             lambda role: (Path(secrets) / f"postgres_{role}").read_text().strip(),
-            only=sys.argv[1:],
+            only=options.contexts,
             report=lambda line: print(line, flush=True),
+            contract=options.contract,
         )
     )

@@ -56,3 +56,15 @@ def request_ledger_table() -> None:
         "create_time timestamptz NOT NULL DEFAULT now()",
         "PRIMARY KEY (organization_id, request_id)",
     )
+
+
+def erased_people_table() -> None:
+    """Creates the memory of whom the context has erased, and of how many messages about each were dropped since."""
+    tenant_table(
+        "erased_people",
+        "digest bytea NOT NULL",
+        "erased_at timestamptz NOT NULL DEFAULT now()",
+        "dropped bigint NOT NULL DEFAULT 0",
+        "dropped_at timestamptz",
+        "PRIMARY KEY (organization_id, digest)",
+    )

@@ -1,10 +1,12 @@
 """Starts processes that end with their supervisor, even when it is killed.
 
-Run as a script it is the first moment of each child: it becomes the child's account, asks the kernel for a signal on the parent's death
-(Linux), and turns into the program. A separate script, since nothing may safely run between fork and exec in a process with threads.
+Run as a script it is the first moment of each child: it stands back as told, becomes the child's account, asks the kernel for a signal on
+the parent's death (Linux), and turns into the program. A separate script, since nothing may safely run between fork and exec in a process
+with threads.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -24,7 +26,7 @@ def launch(command: "Command", stop_signal: signal.Signals) -> dict[str, Any]:
 
     PostgreSQL, too, is told to end and not killed: its "fast" stop leaves nothing to recover.
     """
-    how = {"signal": int(stop_signal), "parent": os.getpid(), "account": command.account}
+    how = {"signal": int(stop_signal), "parent": os.getpid(), "account": command.account, "niceness": command.niceness}
     return {
         "args": [sys.executable, "-I", "-S", __file__, json.dumps(how), *command.argv],
         "env": dict(command.environment),
@@ -54,6 +56,11 @@ def _become(how: Mapping[str, Any], argv: list[str]) -> None:
     import ctypes  # now: the other account may not be able to read our installation
     import pwd
 
+    if how["niceness"]:
+        os.nice(how["niceness"])
+        # Kernels that share the processors out by session first look here.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(how["niceness"]))
     if how["account"]:
         account = pwd.getpwnam(how["account"])
         os.initgroups(account.pw_name, account.pw_gid)

@@ -5,11 +5,7 @@ write without looking makes a restarted broker begin every partition at zero aga
 """
 
 import asyncio
-import os
 import sys
-from contextlib import suppress
-from datetime import UTC, datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -22,17 +18,14 @@ from nanio.errors import NoSuchKey, PreconditionFailed, S3Error
 from nanio.storage.backend import ListResult, ObjectInfo
 from nanio.storage.filesystem import FilesystemStorage
 from nanio.storage.metadata import synthesize_metadata_from_stat
-from nanio.storage.paths import object_path
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stack.aws_chunks import AwsChunks
+from stack.folder_listings import UNFINISHED, FolderListings
 from stack.folder_markers import FolderMarkers
-
-_UNFINISHED = ".tmp."
-_INTERNAL = ".nanio"
 
 
 class SoundStorage(FilesystemStorage):  # type: ignore[misc]
@@ -43,50 +36,10 @@ class SoundStorage(FilesystemStorage):  # type: ignore[misc]
         return info if info.size == opath.stat().st_size else synthesize_metadata_from_stat(opath, key)
 
     def list_objects(self, bucket: str, **options: Any) -> ListResult:
-        """Leaves out objects that are still being written: the broker takes every name in a listing for one of its own.
-
-        The broker lists a partition's records, a folder without folders, at every read: that is answered from one look at the folder
-        instead of from a description beside each object.
-        """
-        listed = self._list_folder(bucket, **options)
-        if listed is None:
-            listed = super().list_objects(bucket, **options)
-            listed.contents[:] = [each for each in listed.contents if not each.key.rpartition("/")[2].startswith(_UNFINISHED)]
+        """Leaves out objects that are still being written: the broker takes every name in a listing for one of its own."""
+        listed = super().list_objects(bucket, **options)
+        listed.contents[:] = [each for each in listed.contents if not each.key.rpartition("/")[2].startswith(UNFINISHED)]
         return listed
-
-    def _list_folder(
-        self,
-        bucket: str,
-        *,
-        prefix: str = "",
-        delimiter: str | None = None,
-        max_keys: int = 1000,
-        continuation_token: str | None = None,
-        start_after: str | None = None,
-    ) -> ListResult | None:
-        """A page of a folder that holds objects only, as those who never ask for descriptions or tags need it; None for any other."""
-        if delimiter is not None or not prefix.endswith("/"):
-            return None
-        after = continuation_token or start_after or ""
-        try:
-            with os.scandir(object_path(self._data_dir, bucket, prefix.rstrip("/"))) as entries:
-                found = sorted(
-                    ((each.name, each) for each in entries if not each.name.startswith((_UNFINISHED, _INTERNAL))),
-                    key=itemgetter(0),
-                )
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if any(each.is_dir(follow_symlinks=False) for _, each in found):
-            return None
-        contents: list[ObjectInfo] = []
-        for name, each in found:
-            if (key := prefix + name) > after:
-                if len(contents) == max_keys:
-                    return ListResult(contents, [], True, contents[-1].key)
-                with suppress(FileNotFoundError):
-                    facts = each.stat(follow_symlinks=False)
-                    contents.append(ObjectInfo(key, facts.st_size, '""', datetime.fromtimestamp(facts.st_mtime, UTC)))
-        return ListResult(contents, [], False, None)
 
 
 class ConditionalWrites:
@@ -139,7 +92,11 @@ def main() -> None:
     app.state.storage = SoundStorage(directory.resolve())
     # Last: inside the check of the signature.
     app.user_middleware.append(Middleware(ConditionalWrites, storage=app.state.storage))
-    app.user_middleware += [Middleware(AwsChunks), Middleware(FolderMarkers)]
+    app.user_middleware += [
+        Middleware(AwsChunks),
+        Middleware(FolderMarkers),
+        Middleware(FolderListings, directory=directory.resolve()),
+    ]
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
 
 

@@ -22,11 +22,13 @@ class Health(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process to start: argument list, complete environment, and the account to run under (the caller's own when None)."""
+    """A process to start: argument list, complete environment, the account to run under (the caller's own when None), and how far it stands
+    back (0 to 19) when the processors are too few for all."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     account: str | None = None
+    niceness: int = 0
 
 
 class Part(Protocol):

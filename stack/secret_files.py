@@ -33,11 +33,16 @@ class SecretFiles:
         """Returns the secret of that name, or stores the fresh one whole: a reader never sees half of it."""
         path = self.path(name)
         if not path.exists():
-            draft = path.with_name(f".{name}.{os.getpid()}")
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(fresh + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            self.write(name, fresh)
         return path.read_text().strip()
+
+    def write(self, name: str, value: str) -> None:
+        """Stores a secret whole, in place of the one that there may be."""
+        path = self.path(name)
+        draft = path.with_name(f".{name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(value + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)

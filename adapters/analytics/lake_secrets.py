@@ -10,12 +10,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.shared.erased_people import digest_of
 from adapters.shared.postgres import BIND_ORGANIZATION, translated
 from domain.analytics.lake import Pseudonyms
 
 _MAKE = text(
     "INSERT INTO lake_learners (organization_id, learner, secret) "
-    "SELECT :organization, learner, secret FROM unnest(CAST(:learners AS text[]), CAST(:secrets AS bytea[])) AS new (learner, secret) "
+    "SELECT :organization, learner, secret "
+    "FROM unnest(CAST(:learners AS text[]), CAST(:secrets AS bytea[]), CAST(:digests AS bytea[])) AS new (learner, secret, digest) "
+    "WHERE NOT EXISTS (SELECT FROM erased_people e WHERE e.organization_id = :organization AND e.digest = new.digest) "
     "ON CONFLICT DO NOTHING"
 )
 _READ = text("SELECT learner, secret FROM lake_learners WHERE learner = ANY(CAST(:learners AS text[]))")
@@ -45,7 +48,8 @@ class PostgresPseudonyms(Pseudonyms):
         if missing := [each for each in wanted if each not in found]:
             # What another writer made a moment before stays.
             fresh = [secrets.token_bytes(_SECRET_BYTES) for _ in missing]
-            await self._change(organization, _MAKE, {"learners": missing, "secrets": fresh})
+            digests = [digest_of(organization, each) for each in missing]
+            await self._change(organization, _MAKE, {"learners": missing, "secrets": fresh, "digests": digests})
             found |= await self._read(organization, missing)
         return {learner: pseudonym(self._key, organization, learner, secret) for learner, secret in found.items()}
 

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 SEPARATOR = "\x1f"
 
-# Who records or rebuilds an organization's facts does so alone.
-HOLD_AGGREGATES = "SELECT pg_advisory_xact_lock(hashtextextended('aggregates of ' || $1::text, 0))"
+# Who records or rebuilds an organization's facts does so alone, and says that it keeps days by the day before (migration 0003).
+HOLD_AGGREGATES = """
+SELECT pg_advisory_xact_lock(hashtextextended('aggregates of ' || $1::text, 0)), set_config('paideia.rollups', 'days', true)
+"""
 
 ATTEMPTS = """
 INSERT INTO attempts (organization_id, id, learner, course, item, skills, day, answered_at, correct, score, response_micros, hints,

@@ -70,7 +70,7 @@ class GrpcAttemptListener(AttemptListener):
     def __init__(self, channels: Channels, seconds: float = _TELL_SECONDS) -> None:
         self._channels = channels
         self._seconds = seconds
-        self._tell: Coalescer[events_pb2.LearningEvent, None] = Coalescer(self._tell_all)
+        self._tell: Coalescer[events_pb2.LearningEvent, None] = Coalescer(self._tell_all, rest=1.0)
 
     async def hear(self, organization: str, response: Response, skills: Sequence[str]) -> None:
         try:

@@ -16,4 +16,4 @@ TABLES = (
 
 
 def learners_in_assessment(pool: asyncpg.Pool) -> TablesOfPeople:
-    return TablesOfPeople(pool, TABLES)
+    return TablesOfPeople(pool, TABLES, hears_late=False)

@@ -103,7 +103,7 @@ class PostgresResponses(Responses):
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._keep: Coalescer[_Wanted, Response | None] = Coalescer(self._keep_all)
+        self._keep: Coalescer[_Wanted, Response | None] = Coalescer(self._keep_all, rest=1.0)
 
     async def keep(self, organization: str, response: Response, skills: Sequence[str]) -> Response:
         kept = await self._keep(organization, _Wanted(response, tuple(skills), current_traceparent.get()))

@@ -21,10 +21,13 @@ from domain.identity.events import (
     UserDeactivated,
 )
 from domain.shared.events import EventEnvelope
+from domain.shared.network import current_network
 from domain.shared.trace import current_traceparent
 
 TOPIC = "identity.events"
 ORDERS = "privacy.orders"
+# Every process reads TOPIC. Notices come with every sign-in and mean something to the audit log only.
+NOTICES = "audit.acts"
 
 
 def envelopes(events: Sequence[IdentityEvent], organization: str) -> list[EventEnvelope]:
@@ -37,13 +40,23 @@ def _envelope(event: IdentityEvent, organization: str, traceparent: str) -> Even
     return EventEnvelope(
         id=str(uuid4()),
         type=message.DESCRIPTOR.full_name,
-        topic=ORDERS if isinstance(event, PrivacyOrdered) else TOPIC,
+        topic=_topic(event),
         organization=organization,
         key=_subject(event),
         occurred_at=event.at,
         payload=message.SerializeToString(),
         traceparent=traceparent,
     )
+
+
+def _topic(event: IdentityEvent) -> str:
+    match event:
+        case PrivacyOrdered():
+            return ORDERS
+        case SecurityNoticed():
+            return NOTICES
+        case _:
+            return TOPIC
 
 
 def _subject(event: IdentityEvent) -> str:
@@ -76,9 +89,10 @@ def _message(event: IdentityEvent, organization: str) -> Message:
         case UserDeactivated():
             return pb.UserDeactivated(user=user, deactivate_time=at)
         case SessionRevoked():
-            return pb.SessionRevoked(user=user, revoke_time=at, session=f"sessions/{event.session}" if event.session else "")
+            session = f"sessions/{event.session}" if event.session else ""
+            return pb.SessionRevoked(user=user, revoke_time=at, session=session, network=current_network())
         case TokenRevoked():
-            return pb.SessionRevoked(user=user, revoke_time=at, session=f"tokens/{event.token}")
+            return pb.SessionRevoked(user=user, revoke_time=at, session=f"tokens/{event.token}", network=current_network())
         case SightChanged():
             return pb.SightChanged(user=user, change_time=at, organization=f"organizations/{organization}")
         case PrivacyOrdered():
@@ -87,7 +101,7 @@ def _message(event: IdentityEvent, organization: str) -> Message:
                 privacy_job=f"privacyJobs/{event.job}", kind=event.kind, user=user, pseudonym=pseudonym, order_time=at
             )
         case SecurityNoticed():
-            return pb.SecurityNoticed(user=user, notice_time=at, notice=event.notice)
+            return pb.SecurityNoticed(user=user, notice_time=at, notice=event.notice, network=current_network())
 
 
 def _timestamp(moment: datetime) -> Timestamp:

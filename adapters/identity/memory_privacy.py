@@ -41,9 +41,10 @@ class PrivacyState:
     purposes: dict[tuple[str, int], Purpose] = field(default_factory=dict)
     consents: list[Consent] = field(default_factory=list)
     settings: PrivacySettings = field(default_factory=PrivacySettings)
+    erased: set[str] = field(default_factory=set)
 
     def copy(self) -> "PrivacyState":
-        return PrivacyState(dict(self.jobs), dict(self.purposes), list(self.consents), self.settings)
+        return PrivacyState(dict(self.jobs), dict(self.purposes), list(self.consents), self.settings, set(self.erased))
 
 
 class NothingSealed(SealingRepository):
@@ -161,6 +162,7 @@ class MemoryPersons(PersonRepository):
         if user is None:
             return {}
         tenant.users[pseudonym] = User(pseudonym, "", None, user.roles, user.created_at, user.deactivated_at or now)
+        tenant.privacy.erased.add(user_id)
         tenant.hashes.pop(user_id, None)
         _drop(tenant.sessions, lambda session: session.user == user_id)
         tenant.tokens = {digest: held for digest, held in tenant.tokens.items() if held[0] in tenant.sessions}

@@ -59,7 +59,8 @@ class MemoryOrganizations(OrganizationRepository):
 
 class MemoryUsers(OfTenant, UserRepository):
     async def add(self, users: Sequence[User]) -> frozenset[str]:
-        free = [user for user in users if user.id not in self._tenant.users]
+        taken = self._tenant.users.keys() | self._tenant.privacy.erased
+        free = [user for user in users if user.id not in taken]
         for user in free:
             self._put(user)
         return frozenset(user.id for user in free)

@@ -19,6 +19,7 @@ from adapters.identity.postgres_origins import PostgresOrigins
 from adapters.identity.postgres_people import PostgresClasses, PostgresGuardians, PostgresInvitations, PostgresProfiles
 from adapters.identity.postgres_persons import PostgresPersons
 from adapters.identity.postgres_privacy import PostgresConsents, PostgresDirectory, PostgresPrivacyJobs, PostgresRetention
+from adapters.identity.postgres_privacy_tables import erased_people
 from adapters.identity.postgres_programs import PostgresPrograms
 from adapters.identity.postgres_provisioning import PostgresProvisioning
 from adapters.identity.postgres_quotas import PostgresQuotas
@@ -27,6 +28,7 @@ from adapters.identity.postgres_sealing import PostgresSealing
 from adapters.identity.postgres_sessions import PostgresSessions, PostgresSigningKeys, PostgresThrottles
 from adapters.identity.postgres_tables import Repository, organizations, passwords, users
 from adapters.identity.vault import SecretKeyVault
+from adapters.shared.erased_people import digest_of
 from adapters.shared.outbox import add_to_outbox
 from adapters.shared.postgres import BIND_ORGANIZATION, PostgresUnit, ambient_connection
 from domain.identity.credential_ports import ChallengeRepository, FactorRepository, LinkRepository, Vault
@@ -142,8 +144,12 @@ class PostgresUsers(Repository, UserRepository):
 
     async def add(self, users_to_add: Sequence[User]) -> frozenset[str]:
         await self._people.check_free(users_to_add)
+        erased = await self._erased(users_to_add)
         # In one order, so that two batches that overlap wait for each other instead of locking each other out.
-        rows = [await self._people.row(user) for user in sorted(users_to_add, key=lambda user: user.id)]
+        free = sorted((user for user in users_to_add if user.id not in erased), key=lambda user: user.id)
+        if not free:
+            return frozenset()
+        rows = [await self._people.row(user) for user in free]
         statement = insert(users).on_conflict_do_nothing(index_elements=["organization_id", "id"]).returning(users.c.id)
         try:
             return frozenset((await self.connection.execute(statement, rows)).scalars())
@@ -161,6 +167,13 @@ class PostgresUsers(Repository, UserRepository):
         ids = literal(list(user_ids), ARRAY(Text))
         rows = await self.connection.execute(select(users).where(self.mine(users), users.c.id == any_(ids)))
         return [await self._people.user(row) for row in rows]
+
+    async def _erased(self, users_to_add: Sequence[User]) -> frozenset[str]:
+        """The ids that were those of people who were erased."""
+        ids = {digest_of(self.organization, user.id): user.id for user in users_to_add}
+        known = erased_people.c.digest == any_(literal(list(ids), ARRAY(LargeBinary)))
+        rows = await self.connection.execute(select(erased_people.c.digest).where(self.mine(erased_people), known))
+        return frozenset(ids[bytes(each)] for each in rows.scalars())
 
     async def page(self, request: PageRequest, only: frozenset[str] | None = None) -> Page[User]:
         query = select(users).where(self.mine(users)).order_by(users.c.id).limit(request.size + 1)

@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import LargeBinary, Text, any_, column, delete, func, insert, literal, or_, select, table, text, update
+from sqlalchemy import LargeBinary, Text, any_, delete, func, insert, literal, or_, select, text, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.identity.personal_keys import OrganizationKeys
 from adapters.identity.postgres_people_tables import invitations, mails
-from adapters.identity.postgres_privacy_tables import privacy_jobs, request_ledger
+from adapters.identity.postgres_privacy_tables import erased_people, privacy_jobs, request_ledger, under_hold
 from adapters.identity.postgres_sealed import SealedPeople, of_links
 from adapters.identity.postgres_tables import Repository, links, passwords, sessions, users
 from adapters.identity.sealed_ledger import opened_answer
+from adapters.shared.erased_people import digest_of
 from domain.identity.credential_ports import UnreadableSecret, Vault
 from domain.identity.model import User, UserNotFound
 from domain.identity.privacy import JobKind, JobState
@@ -63,7 +65,6 @@ _LEFT_OUT = (
     "last_step",
 )
 """Columns that are no information for the person: secrets, what they are found by, and the address, which is told once."""
-_HOLDS = table("holds", column("organization_id"), column("id"), column("user_id"), column("released_at"))
 _LEDGER_AT_ONCE = 1_000
 
 
@@ -108,6 +109,11 @@ class PostgresPersons(Repository, PersonRepository):
             counts[f"{name}.{by}"] = renamed.rowcount
         of_others = (self.mine(privacy_jobs), privacy_jobs.c.user_id == user_id)
         await self.connection.execute(update(privacy_jobs).where(*of_others).values(user_id=pseudonym))
+        await self.connection.execute(
+            postgresql.insert(erased_people)
+            .values(organization_id=self.organization, digest=digest_of(self.organization, user_id))
+            .on_conflict_do_nothing()
+        )
         # The person's key goes with the row; what it sealed elsewhere, in a backup for example, opens no more without one from before.
         await self.connection.execute(delete(users).where(self.mine(users), users.c.id == user_id))
         blank = User(pseudonym, "", None, user.roles, user.created_at, user.deactivated_at or now)
@@ -126,11 +132,6 @@ class PostgresPersons(Repository, PersonRepository):
             privacy_jobs.c.kind == JobKind.ERASURE,
             or_(privacy_jobs.c.state != JobState.CANCELLED, privacy_jobs.c.finished_at >= moment),
         )
-        held = select(_HOLDS.c.id).where(
-            _HOLDS.c.organization_id == users.c.organization_id,
-            or_(_HOLDS.c.user_id == "", _HOLDS.c.user_id == users.c.id),
-            _HOLDS.c.released_at.is_(None),
-        )
         query = (
             select(users.c.id)
             .join(passwords, (passwords.c.organization_id == users.c.organization_id) & (passwords.c.user_id == users.c.id))
@@ -140,7 +141,7 @@ class PostgresPersons(Repository, PersonRepository):
                 ~users.c.roles.overlap(literal(["ADMIN", "OPERATOR"], ARRAY(Text))),
                 ~seen.exists(),
                 ~asked.exists(),
-                ~held.exists(),
+                ~under_hold(users.c.organization_id, users.c.id),
             )
         )
         return list((await self.connection.execute(query.order_by(users.c.id).limit(most))).scalars())

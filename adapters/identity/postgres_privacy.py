@@ -17,6 +17,7 @@ from adapters.identity.postgres_privacy_tables import (
     privacy_jobs,
     privacy_settings,
     request_ledger,
+    under_hold,
 )
 from adapters.identity.postgres_tables import Repository, organizations, sessions
 from domain.identity.consents import Consent, Purpose
@@ -186,13 +187,15 @@ class PostgresDirectory(Directory):
         return list((await self._connection.execute(query.order_by(organizations.c.organization_id).limit(most))).scalars())
 
     async def due_jobs(self, now: datetime, most: int) -> Sequence[tuple[str, str]]:
-        to_begin = and_(privacy_jobs.c.kind == JobKind.ERASURE, privacy_jobs.c.state == JobState.WAITING)
+        free = ~under_hold(privacy_jobs.c.organization_id, privacy_jobs.c.user_id)
+        to_begin = and_(privacy_jobs.c.kind == JobKind.ERASURE, privacy_jobs.c.state == JobState.WAITING, free)
         to_remove = and_(privacy_jobs.c.kind == JobKind.EXPORT, privacy_jobs.c.state == JobState.SUCCEEDED)
         to_repeat = and_(
             privacy_jobs.c.kind == JobKind.ERASURE,
             privacy_jobs.c.state == JobState.SUCCEEDED,
             privacy_jobs.c.sealed_subject.is_not(None),
             privacy_jobs.c.finished_at <= now - ERASURE_REPEATED_AFTER,
+            free,
         )
         query = select(privacy_jobs.c.organization_id, privacy_jobs.c.id).where(
             privacy_jobs.c.due_at <= now, or_(to_begin, to_remove, to_repeat)

@@ -1,6 +1,19 @@
 """The tables of privacy, as queries name them."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    exists,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 _metadata = MetaData()
@@ -24,6 +37,24 @@ privacy_jobs = Table(
     Column("byte_count", BigInteger),
     Column("sealed_subject", LargeBinary),
 )
+erased_people = Table("erased_people", _metadata, Column("organization_id", Text), Column("digest", LargeBinary))
+_holds = Table(
+    "holds",
+    _metadata,
+    Column("organization_id", Text),
+    Column("id", Uuid),
+    Column("user_id", Text),
+    Column("released_at", _MOMENT),
+)
+
+
+def under_hold(organization: ColumnElement[str], user: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a legal hold on the person, or on the whole organization, is open."""
+    return exists().where(
+        _holds.c.organization_id == organization, _holds.c.user_id.in_(("", user)), _holds.c.released_at.is_(None)
+    )
+
+
 consent_purposes = Table(
     "consent_purposes",
     _metadata,

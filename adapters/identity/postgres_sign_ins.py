@@ -11,7 +11,6 @@ import asyncpg
 from adapters.identity.kafka import envelopes
 from adapters.identity.personal_keys import OpenedKeys, keyed_index, plain_index
 from adapters.shared.asyncpg_unit import translated
-from adapters.shared.outbox import wake_relay
 from domain.identity.events import IdentityEvent
 from domain.identity.sessions import Session, SignInThrottle
 from domain.identity.sign_ins import Seen, SeenAccount, SignIns
@@ -78,8 +77,7 @@ class PostgresSignIns(SignIns):
             [each.traceparent for each in published],
             [each.payload for each in published],
         )
-        if row["started"]:
-            wake_relay("identity")
+        # The relay is not woken: nobody waits for these events, and what it finds when it looks by itself goes to the log together.
         return bool(row["started"])
 
     async def _indexes(self, organization: str, email: str) -> list[bytes]:

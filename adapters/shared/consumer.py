@@ -26,15 +26,17 @@ __all__ = ["ConsumerRuntime", "Delivery", "Handler", "Message", "Patience", "dea
 log = structlog.get_logger()
 
 _POLL_SECONDS = 0.5
-_COMMIT_SECONDS = 0.25
+# A commit costs the broker two writes to its storage; what a crash loses of it comes again, and counts once.
+_COMMIT_SECONDS = 1.0
 _START_AGAIN_SECONDS = 1.0
 _KEEP_SECONDS = 2.0
 # A member that is asked for its partitions finishes the call under way first. Should that take longer, the next owner begins with what was
 # committed, and the event ids see to it that nothing counts twice.
 _LETTING_GO_SECONDS = 30.0
-# How long the broker keeps a question that finds nothing. It may keep back what it finds for as long, so this is short where much comes. A
-# heartbeat costs it a write: a group forms as soon with one a second as with two, and a second later with one in two seconds.
-_FETCH_MILLISECONDS, _HEARTBEAT_MILLISECONDS = 100, 1_000
+# How long the broker keeps a question that finds nothing, at the cost of two looks. It may keep back what it finds for as long, so this is
+# short where much comes. A heartbeat costs it a write: a group forms as soon with one a second as with two, and a second later with one in
+# two seconds.
+_FETCH_MILLISECONDS, _HEARTBEAT_MILLISECONDS = 200, 1_000
 _SELDOM_FETCH_MILLISECONDS, _SELDOM_HEARTBEAT_MILLISECONDS = 500, 2_000
 
 lag = Gauge(

@@ -140,11 +140,11 @@ class Delivery:
 
     @contextlib.contextmanager
     def _traced(self, batch: Sequence[Message]) -> Iterator[None]:
-        """Logs each trace that the batch belongs to; a batch of one trace continues it."""
-        traces = Tally((each.traceparent, each.topic) for each in batch if each.traceparent)
-        for (traceparent, topic), count in traces.items():
-            log.info("consume", group=self._group, topic=topic, events=count, trace_id=trace_id(traceparent))
-        sources = {traceparent for traceparent, _ in traces}
+        """Logs the batch with the traces that it belongs to, a line a topic; a batch of one trace continues it."""
+        sources = {each.traceparent for each in batch if each.traceparent}
+        for topic, count in Tally(each.topic for each in batch).items():
+            traces = dict.fromkeys(trace_id(each.traceparent) for each in batch if each.topic == topic and each.traceparent)
+            log.info("consume", group=self._group, topic=topic, events=count, trace_ids=list(traces))
         token = current_traceparent.set(continued(sources.pop() if len(sources) == 1 else ""))
         try:
             yield

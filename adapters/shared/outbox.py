@@ -165,8 +165,7 @@ class OutboxRelay:
                 continue
             if count:
                 await asyncio.sleep(min(_REST_FACTOR * (monotonic() - began), _REST_AT_MOST_SECONDS))
-                pause = _LOOK_FIRST_SECONDS
-            elif await self._rings_within(pause):
+            if await self._rings_within(pause):
                 pause = _LOOK_FIRST_SECONDS
                 await asyncio.sleep(pause)
             else:

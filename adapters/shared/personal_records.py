@@ -7,6 +7,7 @@ from enum import Enum, auto
 import asyncpg
 
 from adapters.shared.asyncpg_unit import AsyncpgUnit
+from adapters.shared.erased_people import REMEMBER, digest_of
 from domain.shared.personal_data import PersonalRecords, Records
 
 
@@ -45,10 +46,20 @@ class Edit:
 class TablesOfPeople(PersonalRecords):
     """Statements run in the order of the lists, the edits first, in one transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, tables: Sequence[Held], edits: Sequence[Edit] = (), *, ledger: bool = False) -> None:
-        """`ledger`: the context remembers answers to requests, and they may name people."""
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        tables: Sequence[Held],
+        edits: Sequence[Edit] = (),
+        *,
+        ledger: bool = False,
+        hears_late: bool = True,
+    ) -> None:
+        """`ledger`: the context remembers answers to requests, and they may name people. `hears_late`: it takes messages about people from the
+        log, and has to know whom it has erased."""
         self._pool = pool
         self._tables = tables
+        self._hears_late = hears_late
         self._edits = (*edits, _FORGET_ANSWERS) if ledger else tuple(edits)
 
     async def export(self, organization: str, person: str) -> Records:
@@ -66,6 +77,8 @@ class TablesOfPeople(PersonalRecords):
             for name, statement in _erasure(self._tables, self._edits):
                 status = await unit.connection.execute(statement, organization, person, pseudonym)
                 counts[name] = counts.get(name, 0) + int(status.rpartition(" ")[2])
+            if self._hears_late:
+                await unit.connection.execute(REMEMBER, organization, digest_of(organization, person))
             await unit.commit()
         return {name: count for name, count in counts.items() if count}
 

@@ -18,7 +18,7 @@ TYPES: Mapping[str, frozenset[str]] = {
     "catalog.changes": frozenset({"paideia.catalog.v1.CoursePublished"}),
     "paths.changes": frozenset({"paideia.paths.v1.PathAdapted"}),
     "ml.training_events": frozenset({"paideia.inference.v1.PredictionsCompared"}),
-    "audit.acts": frozenset({"paideia.audit.v1.ActRecorded"}),
+    "audit.acts": frozenset({"paideia.audit.v1.ActRecorded", "paideia.identity.v1.SecurityNoticed"}),
     "audit.heads": frozenset({"paideia.audit.v1.HeadSigned"}),
     "identity.events": frozenset(
         f"paideia.identity.v1.{each}"

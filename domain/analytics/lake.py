@@ -254,7 +254,7 @@ class Pseudonyms(Protocol):
     """What stands for learners in the lake: meaningless without a secret of each learner's own, which can be forgotten."""
 
     async def of(self, organization: str, learners: Sequence[str]) -> Mapping[str, str]:
-        """Returns the pseudonym of each learner; makes those that are missing. Raises Unavailable."""
+        """Returns the pseudonym of each learner but those who were erased; makes those that are missing. Raises Unavailable."""
 
     async def forget(self, organization: str, learner: str) -> bool:
         """Drops the learner's secret: rows in the lake belong to nobody then, and can be linked to nobody. False if there was none."""

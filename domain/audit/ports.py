@@ -83,10 +83,14 @@ class HeadSigner(Protocol):
     def sign(self, end: SignedEnd, now: datetime) -> str: ...
 
     def read(self, signature: str) -> SignedEnd | None:
-        """What a signature vouches for; None if it is not good."""
+        """What a signature vouches for, by the key of now or an earlier one; None if it is not good."""
+        ...
+
+    def key_of(self, signature: str) -> str:
+        """The public key that verifies a signature; empty if none does."""
         ...
 
     @property
-    def public_key(self) -> str:
-        """32 bytes in base64url."""
+    def public_keys(self) -> Sequence[str]:
+        """Of what is signed now, then the earlier ones, the latest first: 32 bytes each in base64url."""
         ...

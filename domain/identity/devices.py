@@ -6,8 +6,10 @@ _BROWSERS = (
     ("Edge", r"\bEdg(?:e|A|iOS)?/"),
     ("Opera", r"\bOPR/"),
     ("Firefox", r"\b(?:Firefox|FxiOS)/"),
+    ("headless Chrome", r"\bHeadlessChrome/"),
     ("Chrome", r"\b(?:Chrome|CriOS|Chromium)/"),
     ("Safari", r"\bSafari/"),
+    ("the command line", r"^paideia\b"),
     ("a program", r"^(?:grpc-|python|curl|aiohttp|Go-http|okhttp|node|undici|Python/)"),
 )
 _SYSTEMS = (

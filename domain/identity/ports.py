@@ -72,7 +72,8 @@ class UserRepository(Protocol):
     """Users of the unit's organization."""
 
     async def add(self, users: Sequence[User]) -> frozenset[str]:
-        """Adds those whose id is free and returns their ids; leaves the others as they are. Raises EmailTaken."""
+        """Adds those whose id is free and returns their ids; leaves the others as they are. An erased person's id is never free again.
+        Raises EmailTaken."""
         ...
 
     async def get(self, user_id: str) -> User:

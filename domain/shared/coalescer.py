@@ -12,6 +12,8 @@ from domain.shared.errors import DomainError
 T = TypeVar("T")
 R = TypeVar("R")
 
+_LONGEST_REST_SECONDS = 0.05
+
 
 def _one(value: object) -> int:
     return 1
@@ -20,8 +22,8 @@ def _one(value: object) -> int:
 class Coalescer(Generic[T, R]):
     """Gathers values by key while an act on that key is under way, then acts on all of them in the order they came.
 
-    A lone value is acted on at once; only with `apart` does anybody wait for company. A batch that fails for a fault of one of its values
-    (any error that is no DomainError) is tried again value by value, so that no value suffers for its neighbours.
+    A lone value is acted on at once; only with `apart` or `rest` does anybody wait for company. A batch that fails for a fault of one of
+    its values (any error that is no DomainError) is tried again value by value, so that no value suffers for its neighbours.
     """
 
     def __init__(
@@ -30,13 +32,17 @@ class Coalescer(Generic[T, R]):
         most: int = 200,
         size: Callable[[T], int] = _one,
         apart: float = 0.0,
+        rest: float = 0.0,
     ) -> None:
         """`act` returns a result, or an error of its own, for each value in the same order; or it raises and has done nothing.
-        It gets values up to `most` in `size` together, and always at least one. Two acts begin at least `apart` seconds apart."""
+        It gets values up to `most` in `size` together, and always at least one. Two acts begin at least `apart` seconds apart.
+        Values that came during an act wait `rest` times as long as it took, 50 ms at most: under load the batches grow, and what an act costs
+        for itself is shared by more."""
         self._act = act
         self._most = most
         self._size = size
         self._apart = apart
+        self._rest = rest
         self._earliest = 0.0
         self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -60,7 +66,10 @@ class Coalescer(Generic[T, R]):
             while queue:
                 if self._apart:
                     await self._pause()
+                began = monotonic()
                 await self._settle(key, self._next_batch(queue))
+                if queue and self._rest:
+                    await asyncio.sleep(min(self._rest * (monotonic() - began), _LONGEST_REST_SECONDS))
         finally:
             del self._waiting[key]
             _cancel(queue)  # not empty only when this task was cancelled: the process is going down

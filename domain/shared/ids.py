@@ -9,6 +9,7 @@ from domain.shared.errors import InvalidInput
 NewId = Callable[[], str]
 """Returns a fresh UUID in canonical form."""
 
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHOSEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 
 
@@ -25,6 +26,8 @@ def chosen_id(value: str, field: str) -> str:
 
 def canonical_uuid(value: str, field: str) -> str:
     """Returns a UUID in its canonical form, or raises InvalidInput naming the field."""
+    if _CANONICAL_UUID.fullmatch(value):  # a fifth of the time
+        return value
     try:
         if len(value) != 36:
             raise ValueError

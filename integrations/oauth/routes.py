@@ -55,7 +55,7 @@ class TokenRefused(Exception):
 async def token(request: Request) -> Response:
     try:
         asked = _asked(await _fields(request), request)
-        issued = await Identity(request.app.state.identity).call("IssueProgramToken", asked)
+        issued = await Identity(request).call("IssueProgramToken", asked)
     except TokenRefused as refused:
         return refused.answer
     except Refusal as refusal:
@@ -74,7 +74,7 @@ async def introspect(request: Request) -> Response:
     try:
         fields = await _fields(request)
         asked = programs_pb2.IntrospectProgramTokenRequest(**_proof(fields, request), token=_presented(fields))
-        found = await Identity(request.app.state.identity).call("IntrospectProgramToken", asked)
+        found = await Identity(request).call("IntrospectProgramToken", asked)
     except TokenRefused as refused:
         return refused.answer
     except Refusal as refusal:
@@ -99,7 +99,7 @@ async def revoke(request: Request) -> Response:
     try:
         fields = await _fields(request)
         asked = programs_pb2.RevokeProgramTokenRequest(**_proof(fields, request), token=_presented(fields))
-        await Identity(request.app.state.identity).call("RevokeProgramToken", asked)
+        await Identity(request).call("RevokeProgramToken", asked)
     except TokenRefused as refused:
         return refused.answer
     except Refusal as refusal:

@@ -74,7 +74,7 @@ async def log_out(request: Request) -> Response:
         logout_token=form.get("logout_token", ""),
     )
     try:
-        await Identity(request.app.state.identity).call("EndFederatedSessions", wanted)
+        await Identity(request).call("EndFederatedSessions", wanted)
     except Refusal as refusal:
         away = refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
         return _answer(503 if away else 400, refusal.message)

@@ -13,10 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from integrations.scim import schemas
-from integrations.scim.schemas import Json
+from integrations.scim.schemas import LONGEST_BODY, Json
 from integrations.shared.identity import Refusal
 
-LONGEST_BODY = 1024 * 1024
 _TYPES = {"application/scim+json", "application/json"}
 _ALWAYS = {"id", "schemas"}
 _URN = re.compile(r"^urn:ietf:params:scim:schemas:core:2\.0:(?:User|Group):", re.IGNORECASE)
@@ -45,10 +44,10 @@ class ScimResponse(JSONResponse):
 class ScimRefused(Exception):
     def __init__(self, status: int, detail: str, scim_type: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        body: Json = {"schemas": [schemas.ERROR], "status": str(status), "detail": detail}
+        self.body: Json = {"schemas": [schemas.ERROR], "status": str(status), "detail": detail}
         if scim_type:
-            body["scimType"] = scim_type
-        self.answer: Response = ScimResponse(body, status, headers=dict(headers or {}))
+            self.body["scimType"] = scim_type
+        self.answer: Response = ScimResponse(self.body, status, headers=dict(headers or {}))
 
 
 def refused(refusal: Refusal) -> ScimRefused:
@@ -88,7 +87,7 @@ async def body(request: Request) -> Json:
         async for part in request.stream():
             data += part
             if len(data) > LONGEST_BODY:
-                raise ScimRefused(413, f"the body must be at most {LONGEST_BODY} bytes")
+                raise ScimRefused(413, f"the body must be at most {LONGEST_BODY} bytes (maxPayloadSize)")
         found = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError, ClientDisconnect):
         raise ScimRefused(400, "the body is not JSON", "invalidSyntax") from None

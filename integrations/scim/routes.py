@@ -3,21 +3,19 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Struct
 from paideia.identity.v1 import provisioning_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from integrations.scim import bodies, schemas
+from integrations.scim import bodies, changes, schemas
 from integrations.scim.bodies import ScimRefused, ScimResponse
+from integrations.scim.bulk import answered
 from integrations.scim.schemas import Json
 from integrations.shared.identity import Identity, Refusal
 
 _PATH = "/scim/v2"
-_COLLECTIONS = {"Users": pb.PROVISIONED_TYPE_USER, "Groups": pb.PROVISIONED_TYPE_GROUP}
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _MOST = 2**31 - 1
 
@@ -48,6 +46,8 @@ async def list_(request: Request) -> Response:
         "filter": given.get("filter", ""),
         "startIndex": given.get("startIndex", "1"),
         "count": given.get("count"),
+        "sortBy": given.get("sortBy"),
+        "sortOrder": given.get("sortOrder"),
     }
     return await _found(request, asked)
 
@@ -55,14 +55,26 @@ async def list_(request: Request) -> Response:
 async def search(request: Request) -> Response:
     """A list whose parameters are in the body (section 3.4.3)."""
     given = await bodies.body(request)
-    names = ("attributes", "excludedAttributes", "filter", "startIndex", "count")
+    names = ("attributes", "excludedAttributes", "filter", "startIndex", "count", "sortBy", "sortOrder")
     return await _found(request, {name: bodies.named(given, name) for name in names})
 
 
-async def create(request: Request) -> Response:
-    resource = pb.ProvisionedResource(type=_type(request), attributes=_struct(await bodies.body(request)))
-    asked = pb.CreateProvisionedResourceRequest(resource=resource)
-    return _answer(await _call(request, "CreateProvisionedResource", asked), request, 201)
+async def change(request: Request) -> Response:
+    """POST, PUT, PATCH and DELETE."""
+    method = request.method
+    data = {} if method == "DELETE" else await bodies.body(request)
+    etag = bodies.etag(request.headers.get("if-match", ""))
+    changed = await _call(request, *changes.asked(method, _collection(request), request.path_params.get("id", ""), data, etag))
+    return Response(status_code=204) if method == "DELETE" else _answer(changed, request, changes.STATUSES[method])
+
+
+async def bulk(request: Request) -> Response:
+    given = await bodies.body(request)
+
+    async def send(rpc: str, asked: Message) -> Any:
+        return await _call(request, rpc, asked)
+
+    return ScimResponse(await answered(given, send, _base(request)))
 
 
 async def get(request: Request) -> Response:
@@ -74,36 +86,15 @@ async def get(request: Request) -> Response:
     return _answer(found, request)
 
 
-async def replace(request: Request) -> Response:
-    resource = pb.ProvisionedResource(
-        type=_type(request),
-        id=request.path_params["id"],
-        attributes=_struct(await bodies.body(request)),
-        etag=_condition(request),
-    )
-    asked = pb.ReplaceProvisionedResourceRequest(resource=resource)
-    return _answer(await _call(request, "ReplaceProvisionedResource", asked), request)
-
-
-async def patch(request: Request) -> Response:
-    asked = pb.PatchProvisionedResourceRequest(
-        type=_type(request),
-        id=request.path_params["id"],
-        etag=_condition(request),
-        operations=_operations(await bodies.body(request)),
-    )
-    return _answer(await _call(request, "PatchProvisionedResource", asked), request)
-
-
-async def delete(request: Request) -> Response:
-    asked = pb.DeleteProvisionedResourceRequest(type=_type(request), id=request.path_params["id"], etag=_condition(request))
-    await _call(request, "DeleteProvisionedResource", asked)
-    return Response(status_code=204)
-
-
 async def _found(request: Request, asked: Mapping[str, Any]) -> Response:
     start = max(_number(asked["startIndex"] if asked["startIndex"] is not None else 1, "startIndex"), 1)
-    wanted = pb.ListProvisionedResourcesRequest(type=_type(request), start_index=start, filter=_text(asked["filter"], "filter"))
+    wanted = pb.ListProvisionedResourcesRequest(
+        type=_type(request),
+        start_index=start,
+        filter=changes.text(asked["filter"], "filter"),
+        sort_by=changes.text(asked["sortBy"], "sortBy"),
+        descending=_descending(asked["sortOrder"]),
+    )
     if asked["count"] is not None:
         wanted.count = _number(asked["count"], "count")
     found = await _call(request, "ListProvisionedResources", wanted)
@@ -113,7 +104,7 @@ async def _found(request: Request, asked: Mapping[str, Any]) -> Response:
 
 
 async def _call(request: Request, rpc: str, asked: Message) -> Any:
-    return await Identity(request.app.state.identity).call(rpc, asked, token=bodies.token(request))
+    return await Identity(request).call(rpc, asked, token=bodies.token(request))
 
 
 def _answer(resource: pb.ProvisionedResource, request: Request, status: int = 200) -> Response:
@@ -160,55 +151,12 @@ def _described(found: Sequence[Json], request: Request) -> Response:
     return ScimResponse(one)
 
 
+def _collection(request: Request) -> str:
+    return request.url.path.removeprefix(_PATH).split("/")[1]
+
+
 def _type(request: Request) -> Any:
-    return _COLLECTIONS[request.url.path.removeprefix(_PATH).split("/")[1]]
-
-
-def _condition(request: Request) -> str:
-    return bodies.etag(request.headers.get("if-match", ""))
-
-
-def _operations(given: Json) -> list[pb.PatchOperation]:
-    """Raises ScimRefused."""
-    listed = bodies.named(given, "Operations")
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise ScimRefused(400, "Operations must be a list of objects", "invalidSyntax")
-    operations = []
-    for each in listed:
-        operation = pb.PatchOperation(op=_text(bodies.named(each, "op"), "op"), path=_text(bodies.named(each, "path"), "path"))
-        if (value := bodies.named(each, "value")) is not None:
-            _filled(operation.value, value)
-        operations.append(operation)
-    return operations
-
-
-def _struct(given: Json) -> Struct:
-    struct = Struct()
-    _filled(struct, given)
-    return struct
-
-
-def _filled(message: Message, value: Any) -> None:
-    try:
-        ParseDict(value, message)
-    except (ParseError, ValueError, TypeError, RecursionError):
-        raise ScimRefused(400, "the body holds what no attribute can be", "invalidSyntax") from None
-
-
-def _text(value: Any, name: str) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str) or not _utf8(value):
-        raise ScimRefused(400, f"{name} must be a string", "invalidSyntax")
-    return value
-
-
-def _utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write
-        return False
-    return True
+    return changes.COLLECTIONS[_collection(request)]
 
 
 def _number(value: Any, name: str) -> int:
@@ -219,6 +167,13 @@ def _number(value: Any, name: str) -> int:
     if number is None:
         raise ScimRefused(400, f"{name} must be a whole number", "invalidValue")
     return min(max(number, -1), _MOST)
+
+
+def _descending(value: Any) -> bool:
+    order = changes.text(value, "sortOrder").lower()
+    if order not in ("", "ascending", "descending"):
+        raise ScimRefused(400, "sortOrder must be ascending or descending", "invalidValue")
+    return order == "descending"
 
 
 def _names(value: Any, name: str) -> list[str]:
@@ -239,17 +194,17 @@ _CONFIGURATION: list[BaseRoute] = [
     _route("/Schemas/{id}", public=True, GET=described_schemas),
     _route("/ResourceTypes", public=True, GET=described_types),
     _route("/ResourceTypes/{id}", public=True, GET=described_types),
-    _route("/Bulk", POST=unsupported),
+    _route("/Bulk", POST=bulk),
     _route("/.search", POST=unsupported),
     _route("/Me", GET=unsupported, PUT=unsupported, PATCH=unsupported, DELETE=unsupported),
 ]
 _RESOURCES: list[BaseRoute] = [
     route
-    for name in _COLLECTIONS
+    for name in changes.COLLECTIONS
     for route in (
-        _route(f"/{name}", GET=list_, POST=create),
+        _route(f"/{name}", GET=list_, POST=change),
         _route(f"/{name}/.search", POST=search),
-        _route(f"/{name}/{{id}}", GET=get, PUT=replace, PATCH=patch, DELETE=delete),
+        _route(f"/{name}/{{id}}", GET=get, PUT=change, PATCH=change, DELETE=change),
     )
 ]
 routes: list[BaseRoute] = [*_CONFIGURATION, *_RESOURCES, Route(_PATH + "/{rest:path}", _nowhere, methods=_METHODS)]

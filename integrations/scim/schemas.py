@@ -10,12 +10,15 @@ GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+BULK_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 _CONFIG = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 _SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Schema"
 _TYPE = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 
 ROLES = ("LEARNER", "TEACHER", "AUTHOR", "ADMIN")
 MOST_RESOURCES = 200
+MOST_OPERATIONS = 100
+LONGEST_BODY = 1024 * 1024
 
 
 def _attribute(name: str, description: str, kind: str = "string", **changes: Any) -> Json:
@@ -104,10 +107,10 @@ def configuration(base: str) -> Json:
         "schemas": [_CONFIG],
         "documentationUri": f"{base.removesuffix('/scim/v2')}/docs",
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": True, "maxOperations": MOST_OPERATIONS, "maxPayloadSize": LONGEST_BODY},
         "filter": {"supported": True, "maxResults": MOST_RESOURCES},
         "changePassword": {"supported": False},
-        "sort": {"supported": False},
+        "sort": {"supported": True},
         "etag": {"supported": True},
         "authenticationSchemes": [
             {

@@ -161,7 +161,7 @@ def handled(handler: Handler, *, members: bool = False) -> Callable[[Request], A
             return elsewhere
         try:
             visit = await browsers.visit(request)
-            call = Call(request, browsers, Identity(request.app.state.identity), visit)
+            call = Call(request, browsers, Identity(request), visit)
             response = await _answer(call, handler, members=members, public_url=public_url)
             await browsers.keep(visit)
         except RedisError as error:

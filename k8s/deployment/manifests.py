@@ -28,7 +28,7 @@ from services.host.host import CONTEXTS as SERVED
 from services.host.settings import WrongSetting as Refused
 from services.host.settings import read_settings
 
-FOUNDATION, RELEASE_JOB, WORKLOADS = "1-foundation.yaml", "2-release.yaml", "3-workloads.yaml"
+FOUNDATION, RELEASE_JOB, WORKLOADS, CONTRACT_JOB = "1-foundation.yaml", "2-release.yaml", "3-workloads.yaml", "4-contract.yaml"
 _STANDARD = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
 _RETRIES, _RELEASE_SECONDS, _KEPT_SECONDS = 3, 1800, 7 * 24 * 3600
 _CPU_PERCENT = 70
@@ -61,7 +61,12 @@ def manifests(installation: Installation) -> dict[str, list[Manifest]]:
     running += [*_deployed(edge, edge_pod(installation, edge)), _public_service(installation, edge)]
     if installation.pod_monitors:
         running += [_pod_monitor(each) for each in everybody]
-    parts = {FOUNDATION: foundation, RELEASE_JOB: [_release_job(installation)], WORKLOADS: running}
+    parts = {
+        FOUNDATION: foundation,
+        RELEASE_JOB: [_release_job(installation, RELEASE)],
+        WORKLOADS: running,
+        CONTRACT_JOB: [_release_job(installation, "contract", "--contract")],
+    }
     for part in parts.values():
         for each in part:
             if each["kind"] != "Namespace":
@@ -170,14 +175,14 @@ def _public_service(installation: Installation, edge: Workload) -> Manifest:
     return made
 
 
-def _release_job(installation: Installation) -> Manifest:
+def _release_job(installation: Installation, name: str, *options: str) -> Manifest:
     spec = {
         "backoffLimit": _RETRIES,
         "activeDeadlineSeconds": _RELEASE_SECONDS,
         "ttlSecondsAfterFinished": _KEPT_SECONDS,
-        "template": release_pod(installation),
+        "template": release_pod(installation, *options),
     }
-    return an_object("batch/v1", "Job", f"{RELEASE}-{installation.release}", spec)
+    return an_object("batch/v1", "Job", f"{name}-{installation.release}", spec)
 
 
 def _service_account(installation: Installation, name: str) -> Manifest:

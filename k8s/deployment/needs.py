@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 IDENTITY = "identity"
+AUDIT = "audit"
 INTEGRATIONS = "integrations"
 EDGE = "edge"
 RELEASE = "release"
@@ -59,6 +60,7 @@ SECRETS: Mapping[str, str] = {
     "identity_encryption_key_previous": "optional: earlier values of it, one a line",
     "lake_key": "base64 of 32 bytes; makes the pseudonyms of reports and the lake",
     "audit_key": "base64 of 32 bytes; signs the ends of the audit chains",
+    "audit_public_keys_previous": "optional: public keys of earlier values of it, one a line",
     "pages_key": "base64 of 32 bytes; seals what the web pages keep of a browser",
     "redis_url": "`rediss://user:password@host:6379/0`",
     "postgres_owner_dsn": "`postgresql://...` of a role that may create roles and schemas; the release job alone gets it",

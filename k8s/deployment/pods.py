@@ -129,15 +129,15 @@ def edge_pod(installation: Installation, workload: Workload) -> Manifest:
     )
 
 
-def release_pod(installation: Installation) -> Manifest:
-    """Runs once a release: brings the schemas up to date, then creates the topics that are missing."""
+def release_pod(installation: Installation, *options: str) -> Manifest:
+    """Runs once a release: brings the schemas up to date, with `options` of the migrations, then creates the topics that are missing."""
     passwords = [f"postgres_{role}" for role in roles()]
     owner = {"name": "PAIDEIA_POSTGRES_OWNER_DSN", "valueFrom": _key(installation, "postgres_owner_dsn")}
     common = {"image": installation.image, "resources": _resources("250m", 256), "securityContext": _confined()}
     migrations = {
         "name": "migrations",
         **common,
-        "command": ["python", "-m", "migrations"],
+        "command": ["python", "-m", "migrations", *options],
         "env": [owner, {"name": "PAIDEIA_SECRETS_DIR", "value": _SECRETS}, *_postgres_tls(installation)],
         "volumeMounts": [_mount("secrets", _SECRETS), *_authorities_mount(installation), _scratch()],
     }

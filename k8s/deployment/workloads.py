@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from deployment.needs import (
+    AUDIT,
     COLLECTOR,
     CONTEXTS,
     EDGE,
@@ -105,6 +106,8 @@ def _serving(process: Process, installation: Installation) -> Workload:
         optional += ["identity_encryption_key_previous", "smtp_password"]
         secrets += ["transit_token"] if "transit" in vaults else []
         secrets += ["admin_password"] if installation.environment.get("PAIDEIA_BOOTSTRAP_ORGANIZATION") else []
+    if AUDIT in process.contexts:
+        optional.append("audit_public_keys_previous")
     if not installation.environment.get("PAIDEIA_SMTP_URL"):
         stores.discard(SMTP)
     if vaults == {"secret"}:

@@ -17,6 +17,7 @@ from adapters.analytics.lake_turn import turn_at_the_lake
 from adapters.analytics.personal_records import LearnersInAnalytics
 from adapters.analytics.postgres import PostgresAnalyticsUnit
 from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.erased_people import ErasedPeople
 from adapters.shared.personal_files import personal_files
 from adapters.shared.postgres_connections import REPORT_COMMAND_SECONDS, open_engine
 from adapters.shared.request_ledger import PostgresRequestLedger
@@ -39,6 +40,7 @@ from services.analytics.export_writing import ExportWriting
 from services.analytics.lake_writer import LakeWriter
 from services.analytics.servicer import AnalyticsServicer, AnalyticsUseCases
 from services.shared.context import Context, Job
+from services.shared.erased import WithoutErased
 from services.shared.privacy import ORDERS, PrivacyOrders
 
 _COUNTING_CONNECTIONS = 4
@@ -88,8 +90,10 @@ async def open_context(resources: Resources) -> Context:
         clock=providers.Object(resources.clock),
         files=providers.Object(S3ReportFiles(s3_client(settings), settings.exports_bucket)),
     )
+    pool = await resources.pool("analytics")
+    log_facts = WithoutErased("analytics", container.log_facts(), ErasedPeople(pool))
     facts = ConsumerRuntime(
-        settings.kafka_bootstrap, "analytics-reports", TOPICS, container.log_facts(), resources.producer(), batch_size=1_000
+        settings.kafka_bootstrap, "analytics-reports", TOPICS, log_facts, resources.producer(), batch_size=1_000
     )
     pseudonyms = PostgresPseudonyms(counting_engine, settings.secret("lake_key").encode())
     privacy = ConsumerRuntime(
@@ -98,7 +102,7 @@ async def open_context(resources: Resources) -> Context:
         [ORDERS],
         PrivacyOrders(
             "analytics",
-            LearnersInAnalytics(await resources.pool("analytics"), pseudonyms),
+            LearnersInAnalytics(pool, pseudonyms),
             personal_files(resources.settings),
             resources.producer(),
             resources.clock,

@@ -74,18 +74,22 @@ class LakeWriter:
         rows, refused = await asyncio.to_thread(_converted, batch)
         if refused:
             rows_written.labels(self.definition.name, "quarantined").inc(await self.quarantine.append(refused, {}))
-        added = await self.table.append(await self._pseudonymised(rows), reached, start) if rows else 0
+        kept = await self._pseudonymised(rows)
+        added = await self.table.append(kept, reached, start) if kept else 0
         rows_written.labels(self.definition.name, "written").inc(added)
-        rows_written.labels(self.definition.name, "repeated").inc(len(rows) - added)
-        log.info("lake", table=self.definition.name, rows=added, repeated=len(rows) - added, quarantined=len(refused))
+        rows_written.labels(self.definition.name, "repeated").inc(len(kept) - added)
+        rows_written.labels(self.definition.name, "erased").inc(len(rows) - len(kept))
+        log.info("lake", table=self.definition.name, rows=added, repeated=len(kept) - added, quarantined=len(refused))
         return added
 
     async def _pseudonymised(self, rows: Sequence[dict[str, object]]) -> list[Row]:
+        """Leaves out what is about people who were erased."""
         learners: defaultdict[str, set[str]] = defaultdict(set)
         for row in rows:
             learners[str(row["organization"])].add(str(row["learner"]))
         names = {organization: await self.pseudonyms.of(organization, sorted(each)) for organization, each in learners.items()}
-        return [pseudonymised(row, names[str(row["organization"])][str(row["learner"])]) for row in rows]
+        named = ((row, names[str(row["organization"])].get(str(row["learner"]))) for row in rows)
+        return [pseudonymised(row, name) for row, name in named if name is not None]
 
 
 def _converted(batch: Sequence[LogMessage]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:

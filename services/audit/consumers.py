@@ -1,5 +1,6 @@
 """What the audit log takes from the log: acts as they are, and what identity says has happened."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,9 +42,13 @@ class Event(LogMessage, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """Records a batch, one transaction an organization. A message that is none fails its batch, which is then halved."""
+    """Records a batch, one transaction an organization. A message that is none fails its batch, which is then halved.
+
+    Then it rests for so many seconds: what comes meanwhile is the next batch, with one transaction and one signature for all of it.
+    """
 
     record_acts: RecordActs
+    rest: float = 0.0
 
     async def __call__(self, batch: Sequence[Event]) -> None:
         by_organization: defaultdict[str, list[Act]] = defaultdict(list)
@@ -52,6 +57,7 @@ class Acts:
                 by_organization[message.organization].append(act_in(message))
         for organization, acts in by_organization.items():
             await self.record_acts(organization, acts)
+        await asyncio.sleep(self.rest)
 
 
 def act_in(message: Event) -> Act:
@@ -93,6 +99,7 @@ def _happened(message: Event) -> Act:
         user or getattr(event, "signing_key", "") or getattr(event, "plan", ""),
         outcome,
         reason=getattr(event, "session", ""),
+        address=getattr(event, "network", ""),
         trace_id=trace_id(message.traceparent),
     )
 

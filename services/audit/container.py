@@ -22,22 +22,26 @@ from services.audit.consumers import ACTS, IDENTITY_EVENTS, Acts
 from services.audit.servicer import AuditServicer
 from services.shared.context import Context
 
+# Acts of people who are waiting for nothing: each batch of them costs a transaction, a signature and a write to the log's storage.
+_REST_SECONDS = 0.5
+
 
 class AuditContainer(containers.DeclarativeContainer):
-    """`unit` is what a test replaces; `key` are the 32 bytes that heads are signed with."""
+    """`unit` is what a test replaces; `key` are the 32 bytes that heads are signed with, `earlier_keys` the public keys of those before it."""
 
     engine = providers.Dependency(instance_of=AsyncEngine)
     clock: providers.Dependency[Clock] = providers.Dependency()
     key = providers.Dependency(instance_of=bytes)
+    earlier_keys = providers.Dependency(instance_of=tuple, default=())
 
     unit = providers.Factory(PostgresAuditUnit, engine)
-    signer = providers.Singleton(Ed25519HeadSigner, key)
+    signer = providers.Singleton(Ed25519HeadSigner, key, earlier_keys)
     servicer = providers.Factory(
         AuditServicer,
         list_acts=providers.Factory(ListActs, new_unit=unit.provider),
         verify_acts=providers.Factory(VerifyActs, new_unit=unit.provider, signer=signer),
         get_head=providers.Factory(GetHead, new_unit=unit.provider),
-        public_key=signer.provided.public_key,
+        signer=signer,
     )
     acts = providers.Factory(Acts, record_acts=providers.Factory(RecordActs, new_unit=unit.provider, signer=signer, clock=clock))
 
@@ -48,9 +52,18 @@ async def open_context(resources: Resources) -> Context:
         engine=providers.Object(engine),
         clock=providers.Object(resources.clock),
         key=providers.Object(_key(resources.settings)),
+        earlier_keys=_earlier_keys(resources.settings),
     )
+    try:
+        container.signer()
+    except ValueError:
+        raise ValueError("the secret audit_public_keys_previous must be lines of base64url of 32 bytes") from None
     consumer = ConsumerRuntime(
-        resources.settings.kafka_bootstrap, "audit", [ACTS, IDENTITY_EVENTS], container.acts(), resources.producer()
+        resources.settings.kafka_bootstrap,
+        "audit",
+        [ACTS, IDENTITY_EVENTS],
+        container.acts(rest=_REST_SECONDS),
+        resources.producer(),
     )
 
     async def ready() -> None:
@@ -77,3 +90,11 @@ def _key(settings: Settings) -> bytes:
     if len(key) != 32:
         raise ValueError("the secret audit_key must be base64 of 32 bytes")
     return key
+
+
+def _earlier_keys(settings: Settings) -> tuple[str, ...]:
+    """The public keys of earlier values of audit_key, one a line, the latest first."""
+    try:
+        return tuple(settings.secret("audit_public_keys_previous").split())
+    except MissingSecret:
+        return ()

@@ -7,6 +7,7 @@ from grpc.aio import ServicerContext
 from paideia.audit.v1 import audit_service_pb2 as pb
 from paideia.audit.v1.audit_service_pb2_grpc import AuditServiceServicer
 
+from domain.audit.ports import HeadSigner
 from domain.audit.use_cases.get_head import GetHead
 from domain.audit.use_cases.list_acts import ListActs
 from domain.audit.use_cases.verify_acts import VerifyActs
@@ -22,7 +23,7 @@ class AuditServicer(AuditServiceServicer):
     list_acts: ListActs
     verify_acts: VerifyActs
     get_head: GetHead
-    public_key: str
+    signer: HeadSigner
 
     async def ListActs(self, request: pb.ListActsRequest, context: Call) -> pb.ListActsResponse:
         wanted = page_request(request.page_size, request.page_token)
@@ -34,4 +35,8 @@ class AuditServicer(AuditServiceServicer):
         return messages.verdict_message(await self.verify_acts(caller(context), after, request.known_head, request.platform))
 
     async def GetHead(self, request: pb.GetHeadRequest, context: Call) -> pb.Head:
-        return messages.head_message(await self.get_head(caller(context), request.platform), self.public_key)
+        head = await self.get_head(caller(context), request.platform)
+        return messages.head_message(head, self.signer.key_of(head.signature))
+
+    async def ListHeadKeys(self, request: pb.ListHeadKeysRequest, context: Call) -> pb.ListHeadKeysResponse:
+        return pb.ListHeadKeysResponse(public_keys=self.signer.public_keys)

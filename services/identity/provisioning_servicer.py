@@ -44,7 +44,13 @@ class ProvisioningRpcs(IdentityServiceServicer):
     ) -> pb.ListProvisionedResourcesResponse:
         count = request.count if request.HasField("count") else _USUAL_COUNT
         listing = await self.programs.list_provisioned(
-            caller(context), _kind(request.type), request.filter, request.start_index, count
+            caller(context),
+            _kind(request.type),
+            request.filter,
+            request.start_index,
+            count,
+            request.sort_by,
+            request.descending,
         )
         return pb.ListProvisionedResourcesResponse(resources=map(_message, listing.resources), total=listing.total)
 

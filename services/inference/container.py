@@ -10,6 +10,7 @@ from adapters.inference.postgres import PostgresInferenceUnit
 from adapters.inference.s3 import S3Artifacts
 from adapters.inference.shelf import CachedShelf, Threads
 from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.erased_people import ErasedPeople
 from adapters.shared.personal_files import personal_files
 from adapters.shared.request_ledger import PostgresRequestLedger
 from adapters.shared.resources import Resources
@@ -29,6 +30,7 @@ from services.inference.consumers import USER_ATTEMPTS, UserAttempts
 from services.inference.metrics import count_prediction, note_failed_shadow
 from services.inference.servicer import InferenceServicer, InferenceUseCases
 from services.shared.context import Context
+from services.shared.erased import WithoutErased
 from services.shared.privacy import ORDERS, PrivacyOrders
 
 
@@ -79,16 +81,16 @@ async def open_context(resources: Resources) -> Context:
         artifacts=providers.Object(S3Artifacts(s3_client(settings), settings.models_bucket)),
         clock=providers.Object(resources.clock),
     )
-    attempts = ConsumerRuntime(
-        settings.kafka_bootstrap, "inference", [USER_ATTEMPTS], container.user_attempts(), resources.producer()
-    )
+    pool = await resources.pool("inference")
+    user_attempts = WithoutErased("inference", container.user_attempts(), ErasedPeople(pool))
+    attempts = ConsumerRuntime(settings.kafka_bootstrap, "inference", [USER_ATTEMPTS], user_attempts, resources.producer())
     privacy = ConsumerRuntime(
         settings.kafka_bootstrap,
         "inference-privacy",
         [ORDERS],
         PrivacyOrders(
             "inference",
-            learners_in_inference(await resources.pool("inference")),
+            learners_in_inference(pool),
             personal_files(settings),
             resources.producer(),
             resources.clock,

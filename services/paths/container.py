@@ -9,6 +9,7 @@ from adapters.paths.grpc import GrpcCourseGraphs, GrpcMasteries
 from adapters.paths.personal_records import learners_in_paths
 from adapters.paths.postgres import PostgresPathsUnit
 from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.erased_people import ErasedPeople
 from adapters.shared.grpc import Channels
 from adapters.shared.personal_files import personal_files
 from adapters.shared.request_ledger import PostgresRequestLedger
@@ -27,6 +28,7 @@ from domain.shared.clock import Clock
 from services.paths.consumers import PROGRESS_UPDATES, ProgressUpdates
 from services.paths.servicer import PathsServicer, PathsUseCases
 from services.shared.context import Context
+from services.shared.erased import WithoutErased
 from services.shared.privacy import ORDERS, PrivacyOrders
 from services.shared.publications import CATALOG_CHANGES, Publications
 
@@ -69,7 +71,9 @@ async def open_context(resources: Resources) -> Context:
         clock=providers.Object(resources.clock),
     )
     bootstrap, producer = resources.settings.kafka_bootstrap, resources.producer()
-    updates = ConsumerRuntime(bootstrap, "paths", [PROGRESS_UPDATES], container.progress_updates(), producer)
+    pool = await resources.pool("paths")
+    progress_updates = WithoutErased("paths", container.progress_updates(), ErasedPeople(pool))
+    updates = ConsumerRuntime(bootstrap, "paths", [PROGRESS_UPDATES], progress_updates, producer)
     # A group of its own: while the catalog is away, updates still come in.
     changes = ConsumerRuntime(bootstrap, "paths-publications", [CATALOG_CHANGES], container.catalog_changes(), producer)
     privacy = ConsumerRuntime(
@@ -78,7 +82,7 @@ async def open_context(resources: Resources) -> Context:
         [ORDERS],
         PrivacyOrders(
             "paths",
-            learners_in_paths(await resources.pool("paths")),
+            learners_in_paths(pool),
             personal_files(resources.settings),
             resources.producer(),
             resources.clock,

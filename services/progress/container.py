@@ -10,6 +10,7 @@ from adapters.progress.kafka import progress_updated
 from adapters.progress.personal_records import learners_in_progress
 from adapters.progress.postgres import PostgresProgressUnit
 from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.erased_people import ErasedPeople
 from adapters.shared.personal_files import personal_files
 from adapters.shared.request_ledger import PostgresRequestLedger
 from adapters.shared.resources import Resources
@@ -28,6 +29,7 @@ from services.progress.consumers import TOPICS, CountAttempts
 from services.progress.group_commit import GroupCommit
 from services.progress.servicer import ProgressServicer, ProgressUseCases
 from services.shared.context import Context
+from services.shared.erased import WithoutErased
 from services.shared.privacy import ORDERS, PrivacyOrders
 
 
@@ -62,9 +64,8 @@ async def open_context(resources: Resources) -> Context:
     pool = await resources.pool("progress")
     engine = await resources.engine("progress")
     container = ProgressContainer(pool=providers.Object(pool), clock=providers.Object(resources.clock))
-    consumer = ConsumerRuntime(
-        resources.settings.kafka_bootstrap, "progress", TOPICS, container.count_attempts(), resources.producer()
-    )
+    count_attempts = WithoutErased("progress", container.count_attempts(), ErasedPeople(pool))
+    consumer = ConsumerRuntime(resources.settings.kafka_bootstrap, "progress", TOPICS, count_attempts, resources.producer())
     privacy = ConsumerRuntime(
         resources.settings.kafka_bootstrap,
         "progress-privacy",

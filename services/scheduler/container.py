@@ -15,6 +15,7 @@ from adapters.scheduler.redis import RedisHotStates, RedisRecords
 from adapters.scheduler.write_behind import WriteBehindDecisionLog
 from adapters.shared.asyncpg_unit import AsyncpgUnit
 from adapters.shared.consumer import ConsumerRuntime
+from adapters.shared.erased_people import ErasedPeople
 from adapters.shared.grpc import Channels
 from adapters.shared.personal_files import personal_files
 from adapters.shared.resources import Resources
@@ -42,6 +43,7 @@ from services.scheduler.metrics import count_decision, note_failed_shadow
 from services.scheduler.policy_servicer import PolicyUseCases
 from services.scheduler.servicer import SchedulerServicer
 from services.shared.context import Context
+from services.shared.erased import WithoutErased
 from services.shared.privacy import ORDERS, PrivacyOrders
 from services.shared.publications import CATALOG_CHANGES, Publications
 
@@ -116,7 +118,8 @@ async def open_context(resources: Resources) -> Context:
     servicer: SchedulerServicer = container.servicer()
     decisions: WriteBehindDecisionLog = container.decisions()
     bootstrap, producer = resources.settings.kafka_bootstrap, resources.producer()
-    updates = ConsumerRuntime(bootstrap, "scheduler", [PROGRESS_UPDATES], container.progress_updates(), producer)
+    progress_updates = WithoutErased("scheduler", container.progress_updates(), ErasedPeople(pool))
+    updates = ConsumerRuntime(bootstrap, "scheduler", [PROGRESS_UPDATES], progress_updates, producer)
     # A group of its own: while the catalog is away, updates still come in.
     changes = ConsumerRuntime(bootstrap, "scheduler-publications", [CATALOG_CHANGES], container.catalog_changes(), producer)
     privacy = ConsumerRuntime(

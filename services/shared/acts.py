@@ -6,13 +6,12 @@ of other people's data by whoever administers. docs/audit.md tells it to auditor
 
 import asyncio
 import hmac
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from google.api import annotations_pb2
@@ -196,13 +195,3 @@ def claimed(request: object, key: bytes) -> tuple[str, str]:
     if not login:
         return where, ""
     return where, f"claims/{hmac.digest(key, f'{where}/{login.casefold()}'.encode(), 'sha256').hex()[:24]}"
-
-
-def network_of(context: Any) -> str:
-    """The network that a call came from, as the edge says: an address would be personal data."""
-    forwarded = next((value for key, value in context.invocation_metadata() if key == "x-forwarded-for"), "")
-    try:
-        address = ipaddress.ip_address(str(forwarded).rpartition(",")[2].strip())
-    except ValueError:
-        return ""
-    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))

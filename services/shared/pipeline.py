@@ -25,6 +25,7 @@ from domain.shared.caller import Caller, Role
 from domain.shared.clock import system_clock
 from domain.shared.errors import DomainError, InvalidInput, LimitReached, Unauthenticated
 from domain.shared.ids import canonical_uuid
+from domain.shared.network import current_forwarded_for, current_network
 from domain.shared.trace import current_traceparent, trace_id
 from services.shared.acts import (
     PLATFORM,
@@ -36,7 +37,6 @@ from services.shared.acts import (
     actor_of,
     claimed,
     envelope_of,
-    network_of,
 )
 from services.shared.call import current_caller, current_sights
 from services.shared.errors import LONGEST_MESSAGE, code_of, trailers_of
@@ -261,7 +261,7 @@ class _Call:
         elif self._watch is not None:
             # Nothing of what a stranger sends is written down but whom they claim to be.
             organization, actor = claimed(known, self._fingerprint_key) if self._rule.public else (PLATFORM, "")
-            act = ActRecorded(act=self._watch.act, actor=actor, outcome=REFUSED, reason=error.reason, address=network_of(context))
+            act = ActRecorded(act=self._watch.act, actor=actor, outcome=REFUSED, reason=error.reason, address=current_network())
             self._acts.note(act, organization)
 
     def _act(self, request: Message | None, context: Any, caller: Caller, outcome: str, reason: str = "") -> ActRecorded:
@@ -271,7 +271,7 @@ class _Call:
             target=self._watch.target(request) if self._watch and request is not None else "",
             outcome=outcome,
             reason=reason,
-            address=network_of(context),
+            address=current_network(),
         )
 
     def _is_refusal(self, error: DomainError, code: grpc.StatusCode) -> bool:
@@ -279,12 +279,15 @@ class _Call:
 
     async def _surrounded(self, context: Any, act: Callable[[], Awaitable[Any]], request: Message | None) -> Any:
         start = perf_counter()
-        token = traceparent = ""
+        token = traceparent = forwarded_for = ""
         for key, value in context.invocation_metadata():
             if key == "authorization":
                 token = value
             elif key == "traceparent":
                 traceparent = value
+            elif key == "x-forwarded-for":
+                forwarded_for = value
+        current_forwarded_for.set(forwarded_for)
         span = self._tracer.start(self._method, traceparent)
         current_traceparent.set(span.traceparent)
         code = grpc.StatusCode.OK

@@ -20,7 +20,7 @@ from stack.settings import Ports, StackSettings
 
 _UNFINISHED = ".tmp."
 # Everything that is made anew by a start, and what is copied by other means.
-_NOT_SEALED = ("data", "logs", "run", "backups", "stack.json", "supervisor.lock")
+_NOT_SEALED = ("data", "logs", "run", "backups", "sessions", "stack.json", "supervisor.lock")
 DRILL = "drill-"
 """How the folder of a drill's restored stack begins."""
 _NOT_FILES = ("postgres", "postgres.new", "wal-archive", "objects")

@@ -10,6 +10,10 @@ from stack.home import CHECKOUT
 from stack.part import Command, Health, PlainPart
 from stack.probes import grpc_health, http_health
 
+# Nobody waits for these: they follow the log, and when the processors are too few they follow it later, not the learners' answers.
+_BEHIND = frozenset(("analytics", "audit", "inference"))
+_NICENESS = 5
+
 
 @dataclass
 class Host(PlainPart):
@@ -43,7 +47,8 @@ class Host(PlainPart):
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "AWS_"))}
         path = os.pathsep.join(filter(None, (str(CHECKOUT), str(CHECKOUT / "gen"), os.environ.get("PYTHONPATH"))))
         environment = inherited | dict(self.settings) | own | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
-        return Command((sys.executable, "-m", "services.host", *self.contexts), environment)
+        niceness = _NICENESS if _BEHIND.issuperset(self.contexts) else 0
+        return Command((sys.executable, "-m", "services.host", *self.contexts), environment, niceness=niceness)
 
     async def probe(self) -> Health:
         health = await grpc_health(self.port, self.certificates, self.contexts[0])

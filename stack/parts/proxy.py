@@ -41,6 +41,7 @@ class Proxy(PlainPart):
     def command(self) -> Command:
         argv = [str(binary("envoy", "_bin", "envoy")), "--config-path", str(self.configuration), "--disable-hot-restart"]
         argv += ["--concurrency", str(self.threads), "--log-level", "warning", "--log-format", _LOG_FORMAT]
+        argv += ["--file-flush-interval-msec", "1000"]  # whoever looks into the access log looks for what was just asked
         return Command(tuple(argv), plain_environment() | {"TZ": "UTC"})
 
     async def probe(self) -> Health:

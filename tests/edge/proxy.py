@@ -98,6 +98,8 @@ def running(config: Path, admin: str, flags: Sequence[str] = ()) -> Iterator[Pat
                 *([] if "--drain-time-s" in flags else ["--drain-time-s", "1"]),
                 "-l",
                 "warning",
+                "--file-flush-interval-msec",
+                "100",
                 *flags,
             ],
             stdout=stream,

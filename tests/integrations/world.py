@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 import httpx
 import uvicorn
 from dependency_injector import providers
+from paideia.audit.v1.events_pb2 import ActRecorded
 from paideia.identity.v1.identity_service_pb2_grpc import IdentityServiceStub, add_IdentityServiceServicer_to_server
 from redis.asyncio import Redis
 
@@ -48,15 +49,26 @@ class RealTime(Time):
 
 @dataclass
 class World:
-    """`north` is identity; `url` where the pages are."""
+    """`north` is identity; `url` where the pages are; `acts` what the audit log was told besides events."""
 
     north: North
     url: str
     redis: Redis
     container: Any
+    acts: list[ActRecorded]
 
     def browser(self, **headers: str) -> "Browser":
         return Browser(self.url, headers)
+
+
+class Noted:
+    """Takes what the audit log is told."""
+
+    def __init__(self) -> None:
+        self.acts: list[ActRecorded] = []
+
+    def note(self, act: ActRecorded, organization: str) -> None:
+        self.acts.append(act)
 
 
 @dataclass
@@ -166,12 +178,14 @@ async def running_world(valkey_url: str, port: int | None = None) -> AsyncIterat
     revoked = RevokedSessions(time.clock)
     keys = identity_keys(lambda request, timeout: servicer.GetJwks(request, None))
     verifier = TokenVerifier(keys, MESH_KEY, time.clock, issuer=url, revoked=revoked)
-    redis = Redis.from_url(valkey_url)
-    async with serving(lambda server: add_IdentityServiceServicer_to_server(servicer, server), verifier=verifier) as calls:
+    redis, noted = Redis.from_url(valkey_url), Noted()
+    async with serving(
+        lambda server: add_IdentityServiceServicer_to_server(servicer, server), verifier=verifier, acts=noted
+    ) as calls:
         stub = IdentityServiceStub(calls.channel)
         app = application(stub, Browsers(redis, b"p" * 32, secure=False), url, faces=("pages", "oidc"))
         async with _served(app, port):
-            yield World(North(stub, memory, time, revoked, calls.address), url, redis, container)
+            yield World(North(stub, memory, time, revoked, calls.address), url, redis, container, noted.acts)
     await redis.aclose()
     await container.http().close()
     container.passwords().close()

@@ -1,15 +1,12 @@
 """The lake's writer over a real broker, S3 and PostgreSQL, killed again and again."""
 
 import contextlib
-import json
-import os
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from uuid import UUID
 
@@ -20,8 +17,8 @@ from pyiceberg.expressions import EqualTo
 from adapters.analytics.iceberg import IcebergLake
 from adapters.analytics.lake_maintenance import findings
 from domain.analytics.lake import QUARANTINE, SESSIONS
+from tests.contract.analytics import writing as writers
 from tests.contract.analytics.lakes import lake_of, properties
-from tests.e2e.platform import ROOT
 from tests.unit.analytics.lake_messages import session_event, told
 
 EVENTS = 6_000
@@ -47,8 +44,18 @@ def lake(postgres, s3) -> IcebergLake:
     return lake_of(postgres, s3)
 
 
+@pytest.fixture(scope="module")
+def processes() -> ForkServerContext:
+    """Processes that have everything imported when they begin: that takes each of them longer than what is tested."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([writers.__name__])
+    return context
+
+
 @contextlib.contextmanager
-def writing(lake: IcebergLake, postgres, s3, bootstrap: str, log: Path, alone: bool) -> Iterator[subprocess.Popen[bytes]]:
+def writing(
+    processes: ForkServerContext, lake: IcebergLake, postgres, s3, bootstrap: str, log: Path, alone: bool
+) -> Iterator[None]:
     """A writer's process, once it has begun; killed at the end whatever it does."""
     settings = {
         "lake": properties(postgres, s3, lake.name),
@@ -58,22 +65,19 @@ def writing(lake: IcebergLake, postgres, s3, bootstrap: str, log: Path, alone: b
         "topic": TOPIC,
         "alone": alone,
     }
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "gen")))}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.analytics.writing", json.dumps(settings)],
-            stdout=subprocess.PIPE,
-            stderr=output,
-            env=environment,
-            cwd=ROOT,
-        )
+    told, begun = processes.Pipe(duplex=False)
+    process = processes.Process(target=writers.write, args=(settings, begun, str(log)))
+    process.start()
+    begun.close()
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"writing\n", log.read_text()[-3_000:]
-        yield process
+        assert told.poll(60), log.read_text()[-3_000:]
+        assert told.recv() == "writing"
+        yield
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.join()
+        process.close()
+        told.close()
 
 
 def events_in(lake: IcebergLake) -> Counter[str]:
@@ -85,7 +89,7 @@ def events_in(lake: IcebergLake) -> Counter[str]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("alone", [True, False], ids=["one after another", "two at once"])
 def test_rows_are_the_events_exactly_however_often_the_writer_is_killed(
-    lake: IcebergLake, postgres, s3, kafka_bootstrap: str, tmp_path: Path, alone: bool
+    processes: ForkServerContext, lake: IcebergLake, postgres, s3, kafka_bootstrap: str, tmp_path: Path, alone: bool
 ) -> None:
     chance = random.Random(5)
     numbers = [10**9 * (1 + alone) + number for number in range(EVENTS)]
@@ -98,15 +102,15 @@ def test_rows_are_the_events_exactly_however_often_the_writer_is_killed(
     kills = 0
     with contextlib.ExitStack() as other:
         if not alone:
-            other.enter_context(writing(lake, postgres, s3, kafka_bootstrap, log, alone))
+            other.enter_context(writing(processes, lake, postgres, s3, kafka_bootstrap, log, alone))
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline and (kills < 5 or not expected <= events_in(lake).keys()):
-            with writing(lake, postgres, s3, kafka_bootstrap, log, alone):
+            with writing(processes, lake, postgres, s3, kafka_bootstrap, log, alone):
                 time.sleep(chance.uniform(0.2, 2.5))
             kills += 1
             if kills == 2:
                 produce(kafka_bootstrap, sent[half:], 0)
-    with writing(lake, postgres, s3, kafka_bootstrap, log, alone):
+    with writing(processes, lake, postgres, s3, kafka_bootstrap, log, alone):
         time.sleep(5)  # what is left of the repeated ones must change nothing
     found = events_in(lake)
     assert expected <= found.keys(), log.read_text()[-3_000:]

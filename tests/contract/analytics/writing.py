@@ -1,9 +1,10 @@
-"""A process that writes one table of a lake, as the host does: for tests that kill it. Reads its settings as JSON from its argument."""
+"""A process that writes one table of a lake, as the host does: for tests that kill it."""
 
 import asyncio
-import json
-import sys
+import os
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from typing import Any
 
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -15,7 +16,15 @@ from domain.analytics.lake import QUARANTINE, SESSIONS, LakeTable
 from services.analytics.lake_writer import LakeWriter
 
 
-async def main(lake: dict[str, str], name: str, dsn: str, bootstrap: str, topic: str, alone: bool) -> None:
+def write(settings: dict[str, Any], begun: Connection, log: str) -> None:
+    """Runs in a process of its own, which is killed; tells when it begins."""
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    asyncio.run(_write(begun, **settings))
+
+
+async def _write(begun: Connection, lake: dict[str, str], name: str, dsn: str, bootstrap: str, topic: str, alone: bool) -> None:
     opened = IcebergLake(lake, name=name)
     engine = create_async_engine(dsn)
     writer = LakeWriter(
@@ -27,12 +36,8 @@ async def main(lake: dict[str, str], name: str, dsn: str, bootstrap: str, topic:
         most=400,
         longest=timedelta(seconds=0.3),
     )
-    print("writing", flush=True)
+    begun.send("writing")
     if alone:
         async with turn_at_the_lake(engine):
             await writer.run()
     await writer.run()
-
-
-if __name__ == "__main__":
-    asyncio.run(main(**json.loads(sys.argv[1])))

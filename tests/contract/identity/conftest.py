@@ -85,7 +85,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
             async with connection.transaction():
                 await connection.execute("SELECT set_config('paideia.organization', $1, true)", organization)
                 rows = await connection.fetch("SELECT type, topic, key, payload FROM outbox ORDER BY position")
-            assert {row["topic"] for row in rows} <= {"identity.events", "privacy.orders"}
+            assert {row["topic"] for row in rows} <= {"identity.events", "privacy.orders", "audit.acts"}
             return [_event(row["type"], row["key"], row["payload"]) for row in rows]
         finally:
             await connection.close()

@@ -8,8 +8,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from adapters.shared.postgres import UnderLegalHold, translated
+from adapters.identity.postgres_privacy import PostgresDirectory
+from adapters.shared.postgres import BIND_ORGANIZATION, UnderLegalHold, translated
 from stack.retention.holds import Act, Hold, HoldRefused, holds, place, release
 
 _ERASURE = """
@@ -72,6 +74,16 @@ async def erasure(
     await connection.execute(_ERASURE, organization, uuid4(), kind, user, state)
 
 
+async def due(postgres, organization: str) -> list[str]:
+    """The organization's jobs that identity would carry out now."""
+    engine = create_async_engine(postgres.dsn("paideia_identity").replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.begin() as platform:
+        await platform.execute(BIND_ORGANIZATION, {"organization": "-"})
+        jobs = await PostgresDirectory(platform).due_jobs(datetime.now(UTC), 10_000)
+    await engine.dispose()
+    return [job for whose, job in jobs if whose == organization]
+
+
 @pytest.mark.parametrize("whom", ["ada", ""])
 async def test_an_erasure_is_refused_while_its_person_or_the_organization_is_held(
     connection: asyncpg.Connection, organization: str, whom: str
@@ -95,8 +107,10 @@ async def test_a_hold_cancels_the_erasures_that_wait(connection: asyncpg.Connect
     assert (cancelled, dict(states)) == (1, {"ada": "CANCELLED", "bob": "WAITING"})
 
 
-async def test_an_erasure_that_slipped_in_does_not_begin(connection: asyncpg.Connection, organization: str) -> None:
-    await place(connection, hold(organization), audit)
+async def test_an_erasure_that_slipped_in_does_not_begin_before_the_hold_is_released(
+    connection: asyncpg.Connection, organization: str, postgres
+) -> None:
+    placed, _ = await place(connection, hold(organization), audit)
     await connection.execute("ALTER TABLE identity.privacy_jobs DISABLE TRIGGER held_asked")
     try:
         await erasure(connection, organization, "ada")
@@ -105,6 +119,29 @@ async def test_an_erasure_that_slipped_in_does_not_begin(connection: asyncpg.Con
     begin = "UPDATE identity.privacy_jobs SET state = 'RUNNING', user_id = 'erased-1' WHERE organization_id = $1"
     with pytest.raises(asyncpg.PostgresError, match="legal hold"):
         await connection.execute(begin, organization)
+    assert await due(postgres, organization) == []
+    await release(connection, placed.id, "root", datetime.now(UTC), audit)
+    assert len(await due(postgres, organization)) == 1
+
+
+@pytest.mark.parametrize("whom", ["", "erased-1"])
+async def test_an_erasure_is_not_told_a_second_time_before_a_hold_that_was_placed_meanwhile_is_released(
+    connection: asyncpg.Connection, organization: str, whom: str, postgres
+) -> None:
+    await _row(connection, "users", organization_id=organization, id="erased-1")
+    await erasure(connection, organization, "erased-1", "SUCCEEDED")
+    done = "UPDATE identity.privacy_jobs SET sealed_subject = 'x', finished_at = now() - interval '2 days' WHERE organization_id = $1"
+    await connection.execute(done, organization)
+    repeat = "UPDATE identity.privacy_jobs SET sealed_subject = NULL WHERE organization_id = $1"
+    placed, cancelled = await place(connection, hold(organization, whom), audit)
+    with pytest.raises(asyncpg.PostgresError) as refused:
+        await connection.execute(repeat, organization)
+    assert isinstance(translated(refused.value), UnderLegalHold)
+    assert (cancelled, await due(postgres, organization)) == (0, [])
+    await release(connection, placed.id, "root", datetime.now(UTC), audit)
+    assert len(await due(postgres, organization)) == 1
+    await connection.execute(repeat, organization)
+    assert await due(postgres, organization) == []
 
 
 async def test_a_hold_is_audited_once_in_its_transaction_and_a_repeat_finds_it(

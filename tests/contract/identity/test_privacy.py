@@ -178,19 +178,29 @@ async def test_what_came_late_goes_when_the_contexts_are_told_once_more(store: S
     assert await told_again(store, ERASURE_REPEATED_AFTER) == [("zeb", "")]
 
 
-async def test_nothing_is_told_once_more_when_somebody_else_has_the_id_by_then(store: Store) -> None:
+async def test_an_id_that_was_an_erased_persons_is_not_given_to_anybody_again(store: Store) -> None:
     await put_person(store)
-    running = await erase(store)
+    await erase(store)
     async with store.new_unit(store.north) as unit:
-        await unit.users.add([user("zeb", display_name="Another Zeb")])
-        await unit.privacy_jobs.save((await unit.privacy_jobs.get(running.id)).erased(NOW))
+        assert await unit.users.add([user("zeb", display_name="Another Zeb"), user("zeb2")]) == {"zeb2"}
+        assert await unit.users.add([user("zeb")]) == set()
+        await unit.commit()
+    async with store.new_unit(store.south) as unit:
+        assert await unit.users.add([user("zeb")]) == {"zeb"}
+
+
+async def test_nothing_is_told_once_more_when_the_release_before_gave_the_id_to_somebody_else(store: Store) -> None:
+    await put_person(store)
+    before = job(state=JobState.SUCCEEDED, subject="zeb", finished_at=NOW)
+    before = replace(before, user=before.pseudonym)
+    async with store.new_unit(store.north) as unit:
+        await unit.privacy_jobs.add(before)
         await unit.commit()
     later = replace(carrying_out(store), clock=lambda: NOW + ERASURE_REPEATED_AFTER)
     assert await later() >= 1
-    ordered = [each for each in await store.published(store.north) if isinstance(each, PrivacyOrdered)]
-    assert [each.user for each in ordered] == ["zeb"]
+    assert not [each for each in await store.published(store.north) if isinstance(each, PrivacyOrdered)]
     async with store.new_unit(store.north) as unit:
-        assert (await unit.privacy_jobs.get(running.id)).subject == ""
+        assert (await unit.privacy_jobs.get(before.id)).subject == ""
         assert (await unit.users.get("zeb")).active
 
 

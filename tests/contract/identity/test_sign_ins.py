@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import asyncpg
 import pytest
+from paideia.identity.v1 import events_pb2 as pb
 
 from domain.identity.events import Notice, SecurityNoticed
 from domain.identity.passkeys import Passkey
@@ -14,6 +17,7 @@ from domain.identity.sign_ins import Seen, SeenAccount
 from domain.identity.totp import TotpFactor
 from domain.shared.caller import Role
 from domain.shared.ids import random_id
+from domain.shared.network import current_forwarded_for
 from domain.shared.plans import Plan
 from tests.contract.identity.conftest import NOW, Store
 
@@ -94,6 +98,24 @@ async def test_a_session_begins_once_it_is_published_and_its_token_is_good(store
     assert presented is not None
     assert (presented.session, presented.spent) == (session, False)
     assert await store.published(store.north) == [SecurityNoticed("ada", NOW, Notice.SIGNED_IN)]
+
+
+async def test_what_is_published_of_many_at_once_says_of_each_which_network_it_came_from(store: Store, postgres: Any) -> None:
+    await with_ada(store)
+
+    async def from_network(number: int) -> None:
+        current_forwarded_for.set(f"192.0.{number}.77")
+        await start(store)
+
+    await asyncio.gather(*(from_network(number) for number in range(3)))
+    assert len(await store.published(store.north)) == 3
+    connection = await asyncpg.connect(postgres.superuser_dsn)
+    rows = await connection.fetch("SELECT payload FROM identity.outbox WHERE organization_id = $1", store.north)
+    await connection.close()
+    assert {pb.SecurityNoticed.FromString(row[0]).network for row in rows} in (
+        {"192.0.0.0/24", "192.0.1.0/24", "192.0.2.0/24"},
+        set(),  # in memory
+    )
 
 
 async def test_expired_sessions_of_the_user_are_forgotten_on_the_way(store: Store) -> None:

@@ -15,6 +15,8 @@ PSEUDONYM = f"erased-{uuid4().hex}"
 OTHER = "zebedee"
 # The parents of rows, where a foreign key wants one.
 _PATH = {"id": "a-path", "path_id": "a-path"}
+# Of the release before: triggers rename or remove its rows with those of this one, until the contract step of the migrations.
+_FOLLOWING = {("first_answers", "learner")}
 _PERSONAL_NAMES = ("learner", "learner_id", "user_id", "creator", "changed_by", "by", "by_user", "invited_by", "requested_by")
 
 each_party = pytest.mark.parametrize(("context", "records"), [(each, each) for each in PARTIES], indirect=["records"])
@@ -102,10 +104,10 @@ async def test_another_person_and_another_organization_are_left_alone(
     world: World, context: str, records: PersonalRecords
 ) -> None:
     await put_person(world, context, PERSON)
-    before = await world.everything(context)
+    before = await world.everything(context, "erased_people")
     assert await records.erase(world.organization, OTHER, PSEUDONYM) == {}
     assert await records.erase(f"{world.organization}x", PERSON, PSEUDONYM) == {}
-    assert await world.everything(context) == before
+    assert await world.everything(context, "erased_people") == before
 
 
 @pytest.mark.parametrize("context", PARTIES)
@@ -117,7 +119,7 @@ async def test_no_table_with_a_column_for_people_is_left_out(world: World, conte
         list(_PERSONAL_NAMES),
     )
     known = {(held.table, held.person) for held in tables_of(context)}
-    assert {tuple(row) for row in columns} - known == set()
+    assert {tuple(row) for row in columns} - known - _FOLLOWING == set()
 
 
 @pytest.mark.parametrize("records", ["assessment"], indirect=True)

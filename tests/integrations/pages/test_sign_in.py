@@ -7,6 +7,10 @@ from datetime import timedelta
 import pyotp
 import pytest
 
+from domain.identity.events import Notice, SecurityNoticed
+from domain.identity.sessions import Session
+from domain.identity.use_cases import sign_in, start_session
+from domain.shared.network import current_forwarded_for, current_network
 from integrations.shared import handling
 from tests.integrations.world import World
 from tests.rpc.identity.people import SoftwareKey
@@ -29,6 +33,25 @@ async def test_a_wrong_password_and_an_unknown_account_get_the_same_page(world: 
         assert (unknown.status, unknown.alert) == (401, alert)
         elsewhere = await somebody.signs_in("bob", "not the password", "nowhere")
         assert (elsewhere.status, elsewhere.alert) == (401, alert)
+
+
+async def test_the_audit_log_hears_of_the_network_that_a_browser_is_in_and_not_of_its_address(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    def noticed(session: Session) -> SecurityNoticed:
+        told.append((current_forwarded_for.get(), current_network()))
+        return SecurityNoticed(session.user, session.started_at, Notice.SIGNED_IN)
+
+    for way in (sign_in, start_session):
+        monkeypatch.setattr(way, "signed_in", noticed)
+    for address, network in (("10.0.0.1, 192.0.2.77", "192.0.2.0/24"), ("2001:db8:1:2::3", "2001:db8:1::/48"), ("nonsense", "")):
+        async with world.browser(**{"x-forwarded-for": address}) as bob:
+            await bob.signs_in("bob", "not the password")
+            assert (world.acts[-1].act, world.acts[-1].address) == ("identity.SignIn", network)
+            await bob.signs_in()
+        assert told[-1] == (network.partition("/")[0], network)
 
 
 async def test_signing_in_changes_the_cookie_and_the_old_one_is_worth_nothing(world: World) -> None:

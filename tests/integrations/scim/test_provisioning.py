@@ -169,6 +169,36 @@ async def test_a_list_comes_in_pages_and_a_search_in_a_body(partner: Partner) ->
     assert found["Resources"][0]["name"] == {"givenName": "Eve"}
 
 
+async def test_a_list_is_sorted_and_its_pages_neither_overlap_nor_leave_anybody_out(partner: Partner) -> None:
+    await partner.gets_program("scim")
+    for at, family in enumerate(("moss", "Abel", "moss", "", "Zola")):
+        await created(partner, userName=f"user{at}", externalId=str(at), name={"familyName": family}, active=at != 2)
+
+    async def names(query: str) -> list[str]:
+        seen: list[str] = []
+        for start in (1, 3, 5, 7):
+            page = (await partner.scim("GET", f"/Users?startIndex={start}&count=2&{query}")).json()
+            assert page["totalResults"] == 5 or "filter" not in query
+            seen += [each["userName"] for each in page["Resources"]]
+        return seen
+
+    among = 'filter=userName sw "user"'
+    up, down = await names(f"{among}&sortBy=NAME.familyName"), await names(f"{among}&sortBy=name.familyName&sortOrder=Descending")
+    assert ([up[0], *up[3:]], set(up[1:3])) == (["user1", "user4", "user3"], {"user0", "user2"})
+    assert ([*down[:2], down[4]], set(down[2:4])) == (["user3", "user4", "user1"], {"user0", "user2"})
+    assert (await names(f"{among}&sortBy=active"))[0] == "user2"
+    assert (await names("sortBy=emails&sortOrder=descending"))[-1] == "bob@example.org"
+    everybody = await names("sortBy=urn:ietf:params:scim:schemas:core:2.0:User:userName&sortOrder=descending")
+    assert everybody == sorted(everybody, key=str.lower, reverse=True)
+    assert await names("sortBy=title") == await names("")
+    asked = {"sortBy": "meta.created", "sortOrder": "descending", "count": 1, "filter": 'userName sw "user"'}
+    assert (await partner.scim("POST", "/Users/.search", asked)).json()["totalResults"] == 5
+    for name in ("b", "A", "c"):
+        await partner.scim("POST", "/Groups", {"displayName": name})
+    groups = (await partner.scim("GET", "/Groups?sortBy=displayName")).json()["Resources"]
+    assert [each["displayName"] for each in groups] == ["A", "b", "c"]
+
+
 async def test_another_organization_sees_nothing_and_another_scope_opens_nothing(partner: Partner) -> None:
     await partner.gets_program("scim")
     made = await created(partner)
@@ -208,7 +238,13 @@ async def test_refusals_are_in_the_words_of_the_standard(partner: Partner) -> No
         (await partner.scim("GET", "/Users/nobody"), 404, ""),
         (await partner.scim("GET", "/Robots"), 404, ""),
         (await partner.scim("DELETE", "/Users"), 405, ""),
-        (await partner.scim("POST", "/Bulk", {}), 501, ""),
+        (await partner.scim("POST", "/.search", {}), 501, ""),
+        (await partner.scim("GET", "/Users?sortBy=nothing"), 400, "invalidValue"),
+        (await partner.scim("GET", "/Users?sortBy=name"), 400, "invalidValue"),
+        (await partner.scim("GET", "/Users?sortBy=emails.nothing"), 400, "invalidValue"),
+        (await partner.scim("GET", "/Users?sortBy=" + "x." * 2_000), 400, "invalidValue"),
+        (await partner.scim("GET", "/Users?sortBy=userName&sortOrder=up"), 400, "invalidValue"),
+        (await partner.scim("POST", "/Users/.search", {"sortBy": 7}), 400, "invalidSyntax"),
         (await partner.scim("GET", "/Schemas?filter=id eq 1"), 403, ""),
     ]
     for at, (answer, status, kind) in enumerate(cases):

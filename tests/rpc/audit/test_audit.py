@@ -1,5 +1,6 @@
 """The audit log over a real channel, fed as the log feeds it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
@@ -21,6 +22,7 @@ from services.audit.container import AuditContainer
 from tests.rpc.serving import Calls, serving
 from tests.unit.audit.chains import NOW
 
+EARLIER = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 AT = Timestamp()
 AT.FromDatetime(NOW)
 
@@ -57,7 +59,10 @@ class Audit:
 async def audit() -> AsyncIterator[Audit]:
     store = MemoryAuditStore()
     container = AuditContainer(
-        unit=providers.Factory(store.unit), clock=providers.Object(lambda: NOW), key=providers.Object(bytes(range(32)))
+        unit=providers.Factory(store.unit),
+        clock=providers.Object(lambda: NOW),
+        key=providers.Object(bytes(range(32))),
+        earlier_keys=(EARLIER,),
     )
     servicer = container.servicer()
     async with serving(lambda server: add_AuditServiceServicer_to_server(servicer, server)) as calls:
@@ -67,7 +72,7 @@ async def audit() -> AsyncIterator[Audit]:
 async def test_acts_and_identitys_events_are_recorded_in_words(audit: Audit) -> None:
     await audit.hear(
         ActRecorded(act="identity.UpdateUser", actor="users/ann", target="users/eve", outcome="SUCCEEDED", occur_time=AT),
-        identity.SecurityNoticed(user="users/eve", notice="SIGNED_IN", notice_time=AT),
+        identity.SecurityNoticed(user="users/eve", notice="SIGNED_IN", notice_time=AT, network="192.0.2.0/24"),
         identity.SecurityNoticed(user="users/eve", notice="TOTP_REPLAYED", notice_time=AT),
         identity.SecurityNoticed(user="users/eve", notice="SIGN_IN_CHALLENGED", notice_time=AT),
         identity.SessionRevoked(user="users/eve", session="sessions/s", revoke_time=AT),
@@ -92,6 +97,21 @@ async def test_acts_and_identitys_events_are_recorded_in_words(audit: Audit) -> 
     ]
     acts = (await audit("ListActs", pb.ListActsRequest(page_size=1))).acts
     assert (acts[0].trace_id, acts[0].sequence, acts[0].count) == ("ab" * 16, 1, 1)
+    assert (await audit("ListActs", pb.ListActsRequest(page_size=2))).acts[1].address == "192.0.2.0/24"
+
+
+async def test_acts_are_recorded_before_the_rest_that_follows_them(audit: Audit) -> None:
+    told = message(identity.UserCreated(user="users/eve", create_time=AT))
+    resting = asyncio.create_task(audit.container.acts(rest=60.0)([told]))
+    while not (recorded := await audit.listed()):
+        await asyncio.sleep(0)
+    assert [act for act, *_ in recorded] == ["identity.UserCreated"]
+    assert not resting.done()
+    resting.cancel()
+    # Cut off in its rest, a batch comes again.
+    await asyncio.gather(resting, return_exceptions=True)
+    await audit.container.acts()([told])
+    assert len(await audit.listed()) == 1
 
 
 async def test_a_message_of_an_unheard_of_type_is_not_swallowed(audit: Audit) -> None:
@@ -119,6 +139,7 @@ async def test_a_chain_is_verified_and_its_head_can_be_kept(audit: Audit) -> Non
     await audit.hear(identity.UserCreated(user="users/eve", create_time=AT))
     head = await audit("GetHead", pb.GetHeadRequest())
     assert (head.sequence, len(head.public_key)) == (1, 43)
+    assert list((await audit("ListHeadKeys", pb.ListHeadKeysRequest())).public_keys) == [head.public_key, EARLIER]
     verdict = await audit("VerifyActs", pb.VerifyActsRequest(known_head=head.signature))
     assert (verdict.act_count, verdict.head_count, verdict.done, list(verdict.faults)) == (1, 1, True, [])
     audit.store.states["north"].links.clear()
@@ -142,6 +163,7 @@ async def test_another_organization_sees_its_own_chain_only(audit: Audit) -> Non
         ("ListActs", pb.ListActsRequest(platform=True), ("ADMIN",), StatusCode.PERMISSION_DENIED),
         ("VerifyActs", pb.VerifyActsRequest(platform=True), ("ADMIN",), StatusCode.PERMISSION_DENIED),
         ("GetHead", pb.GetHeadRequest(platform=True), ("ADMIN",), StatusCode.PERMISSION_DENIED),
+        ("ListHeadKeys", pb.ListHeadKeysRequest(), ("TEACHER", "AUTHOR", "LEARNER"), StatusCode.PERMISSION_DENIED),
         ("ListActs", pb.ListActsRequest(page_token="x"), ("ADMIN",), StatusCode.INVALID_ARGUMENT),
         ("ListActs", pb.ListActsRequest(page_size=-1), ("ADMIN",), StatusCode.INVALID_ARGUMENT),
         ("ListActs", pb.ListActsRequest(actor="\0"), ("ADMIN",), StatusCode.INVALID_ARGUMENT),

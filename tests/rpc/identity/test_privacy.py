@@ -11,6 +11,8 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 from grpc.aio import AioRpcError
+from paideia.auth.v1 import rule_pb2 as auth
+from paideia.identity.v1 import identity_service_pb2 as identity
 from paideia.identity.v1 import privacy_pb2 as pb
 
 from adapters.identity.memory_privacy import MemoryPersonalFiles
@@ -89,7 +91,7 @@ async def test_an_erasure_waits_for_its_grace_period_and_can_be_cancelled(north:
     assert north.notices() == ["ERASURE_REQUESTED", "ERASURE_CANCELLED"]
 
 
-async def test_after_the_grace_period_nobody_signs_in_and_the_id_is_free(north: North) -> None:
+async def test_after_the_grace_period_nobody_signs_in_and_nobody_gets_the_id_again(north: North) -> None:
     bob = await north.signs_in()
     await bob.call("RequestErasure", user="users/bob")
     carry_out = CarryOutDueJobs(north.memory.unit, north.memory.platform_unit, MemoryPersonalFiles(), north.time.clock)
@@ -99,6 +101,8 @@ async def test_after_the_grace_period_nobody_signs_in_and_the_id_is_free(north: 
     for login in ("bob", "bob@example.org"):
         assert (await refused(north.signs_in(login)))[0] is StatusCode.UNAUTHENTICATED
     ada = await ada_of(north)
+    another = identity.User(display_name="Another Bob", roles=[auth.ROLE_LEARNER])
+    assert (await refused(ada.call("CreateUser", user_id="bob", user=another)))[0] is StatusCode.ALREADY_EXISTS
     (done,) = (await ada.call("ListPrivacyJobs")).privacy_jobs
     assert done.user.startswith("users/erased-")
     assert done.requester == done.user

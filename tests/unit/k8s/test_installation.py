@@ -72,4 +72,9 @@ def test_the_generator_answers_with_one_sentence(
 def test_the_generator_writes_the_parts_in_the_order_in_which_they_are_applied(generate: ModuleType, tmp_path: Path) -> None:
     small = ROOT / "k8s" / "overlays" / "small.yaml"
     assert generate.main(["--settings", str(small), "--image", "example.org/paideia:9.9", "--out", str(tmp_path)]) == 0
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["1-foundation.yaml", "2-release.yaml", "3-workloads.yaml"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "1-foundation.yaml",
+        "2-release.yaml",
+        "3-workloads.yaml",
+        "4-contract.yaml",
+    ]

@@ -9,7 +9,6 @@ from hypothesis import given
 
 from domain.scheduler.counterfactual import Why
 from domain.scheduler.decide import Difficulties, decide
-from domain.scheduler.difficulties import DifficultyChain
 from domain.scheduler.explain import Audience, explain
 from domain.scheduler.model import KINDS, Decision, Mode, ReasonKind
 from domain.scheduler.policy import PRACTICE_2, Policy, Weights
@@ -33,12 +32,10 @@ def a_decision(size: int = 3, mode: Mode = Mode.PRACTICE) -> Decision:
 
 def again(world: World, policy: Policy | None = None, state: LearnerState | None = None) -> dict[str, float]:
     """The scores of all first candidates when the world's decision is made again with something changed."""
-    pool = compiled(world.publication)
-    difficulties = DifficultyChain().after(world.epochs).of(pool)
     asked = replace(world.decision.request(), size=1)
     made = decide(
-        pool,
-        difficulties,
+        world.pool,
+        world.difficulties,
         state or world.state(),
         replace(policy or world.policy, recorded=200),
         asked,
@@ -60,6 +57,7 @@ def test_what_is_said_to_change_a_choice_does_change_it(thousand: list[World]) -
     """Each change is made and the decision made again: the runner-up then stands before the item, or the item is held back."""
     made = {"weight": 0, "mastery": 0, "due": 0}
     for world in thousand:
+        before: dict[str, float] | None = None
         for choice, item in zip(
             world.decision.choices, explain(world.decision, Audience.AUDITOR, world.policy).items, strict=True
         ):
@@ -67,7 +65,7 @@ def test_what_is_said_to_change_a_choice_does_change_it(thousand: list[World]) -
             if flips.why is not Why.SCORE:
                 assert flips.weight is flips.mastery is flips.due is None
                 continue
-            before = again(world, only_arm(world))
+            before = before or again(world, only_arm(world))
             assert before[choice.item] > before[flips.rival]
             if flips.weight is not None:
                 made["weight"] += 1

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from random import Random
 
-from domain.scheduler.decide import decide
+from domain.scheduler.decide import Difficulties, decide
 from domain.scheduler.difficulties import DifficultyChain, DifficultyEpoch
 from domain.scheduler.model import Decision, Goal, Mode, ProgressUpdate, Publication, PublishedItem, PublishedSkill, SkillMastery
 from domain.scheduler.policy import CONTEXT, PRACTICE_2, Arm, Balance, Bandit, BanditKind, Policy, Posterior, Weights
-from domain.scheduler.pool import compiled
+from domain.scheduler.pool import Pool, compiled
 from domain.scheduler.state import LearnerState
 from tests.unit.scheduler.making import NOW, request
 
@@ -24,6 +25,14 @@ class World:
 
     def state(self) -> LearnerState:
         return LearnerState.new().after(self.updates)
+
+    @cached_property
+    def pool(self) -> Pool:
+        return compiled(self.publication)
+
+    @cached_property
+    def difficulties(self) -> Difficulties:
+        return DifficultyChain().after(self.epochs).of(self.pool)
 
 
 def worlds(count: int) -> list[World]:

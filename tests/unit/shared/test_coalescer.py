@@ -42,6 +42,20 @@ async def test_values_that_come_during_an_act_share_the_next_in_their_order():
     assert act.batches == [("north", [1]), ("north", [2, 3, 4]), ("north", [5])]
 
 
+async def test_with_a_rest_more_values_share_the_next_act():
+    act = Act()
+    double = Coalescer(act, rest=1.0)
+    first = asyncio.create_task(double("north", 1))
+    await asyncio.sleep(0.03)
+    second = asyncio.create_task(double("north", 2))
+    await asyncio.sleep(0)
+    act.gate.set()
+    assert await first == 2
+    third = asyncio.create_task(double("north", 3))
+    assert await asyncio.gather(second, third) == [4, 6]
+    assert act.batches == [("north", [1]), ("north", [2, 3])]
+
+
 async def test_keys_never_share_an_act():
     act = Act()
     double = Coalescer(act)

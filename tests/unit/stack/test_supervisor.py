@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from stack.home import Home
+from stack.launch import run_once
 from stack.part import Command, Health, PartFailed, PlainPart
 from stack.processes import ProcessId
 from stack.record import StackRecord, read_record
@@ -244,6 +245,13 @@ async def test_what_a_killed_supervisor_left_is_found_and_stopped_but_never_a_st
     finally:
         stranger.kill()
         await stranger.wait()
+
+
+async def test_a_command_stands_back_as_far_as_it_is_told() -> None:
+    program = f"import os, sys; sys.exit(os.nice(0) != {os.nice(0) + 5})"
+    await run_once(Command((sys.executable, "-S", "-c", program), dict(os.environ), niceness=5), "the command")
+    with pytest.raises(PartFailed):
+        await run_once(Command((sys.executable, "-S", "-c", program), dict(os.environ)), "the command")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
