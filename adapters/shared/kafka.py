@@ -1,7 +1,7 @@
 """The log's producer: resolves when the broker has what it was given, and never blocks the event loop.
 
-librdkafka batches, compresses and sends in threads of its own; its delivery reports are served on the event loop, in slices of a
-millisecond while something is under way. (A thread that waits for them would fight the loop for the interpreter's lock on every message.)
+librdkafka batches, compresses and sends in threads of its own; its delivery reports are served on the event loop, every few milliseconds
+while something is under way. (A thread that waits for them would fight the loop for the interpreter's lock on every message.)
 """
 
 import asyncio
@@ -21,7 +21,8 @@ Headers = list[tuple[str, str | bytes | None]]
 
 log = structlog.get_logger()
 
-_UNDER_WAY_SECONDS = 0.001
+# A broker in memory answers within a few milliseconds, one on S3 within many: the pauses between two looks grow from the one to the other.
+_UNDER_WAY_SECONDS, _UNDER_WAY_LONG_SECONDS = 0.001, 0.008
 _IDLE_SECONDS = 1.0
 _ANSWER_SECONDS = 1.5
 _SLICE = 1_000
@@ -139,7 +140,8 @@ class _Batch:
         self._waiting -= 1
         if error is not None:
             self._error = error
-        self._settle()
+        if not self._waiting:
+            self._settle()
 
     def _settle(self) -> None:
         if self.complete and self._waiting == 0 and not self._done.done():
@@ -199,6 +201,7 @@ class KafkaProducer:
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._under_way = False
+        self._pause = _UNDER_WAY_SECONDS
         self._closed = False
 
     async def send(self, envelopes: Sequence[EventEnvelope]) -> None:
@@ -217,7 +220,8 @@ class KafkaProducer:
             count = 0
             try:
                 for record in records:
-                    await self._take(record, batch)
+                    if not self._taken(record, batch):
+                        await self._take_when_there_is_room(record, batch)
                     count += 1
                     if count % _SLICE == 0:
                         await asyncio.sleep(0)
@@ -246,23 +250,25 @@ class KafkaProducer:
         finally:
             self._order.release()
 
-    async def _take(self, record: Record, batch: _Batch) -> None:
-        """Puts a record into the buffer, waiting for room when it is full."""
-        deadline = 0.0
-        while True:
-            try:
-                topic, key, value, headers = record
-                # Positional, because keywords cost: any partition, the callback (which has two names), the present moment.
-                self._client.produce(topic, value, key, _ANY_PARTITION, batch.report, None, _NOW, headers)
-                return
-            except BufferError:
-                deadline = deadline or monotonic() + self._timeout
-                if monotonic() > deadline:
-                    raise LogUnavailable("the event log is too slow for what it is sent") from None
-                self._poll_soon()
-                await asyncio.sleep(_UNDER_WAY_SECONDS)
-            except KafkaException as error:
-                raise LogUnavailable(f"the event log did not take everything: {error}") from error
+    def _taken(self, record: Record, batch: _Batch) -> bool:
+        """Puts a record into the buffer, unless it is full."""
+        topic, key, value, headers = record
+        try:
+            # Positional, because keywords cost: any partition, the callback (which has two names), the present moment.
+            self._client.produce(topic, value, key, _ANY_PARTITION, batch.report, None, _NOW, headers)
+        except BufferError:
+            return False
+        except KafkaException as error:
+            raise LogUnavailable(f"the event log did not take everything: {error}") from error
+        return True
+
+    async def _take_when_there_is_room(self, record: Record, batch: _Batch) -> None:
+        deadline = monotonic() + self._timeout
+        while not self._taken(record, batch):
+            if monotonic() > deadline:
+                raise LogUnavailable("the event log is too slow for what it is sent")
+            self._poll_soon()
+            await asyncio.sleep(_UNDER_WAY_SECONDS)
 
     def _poll_soon(self) -> None:
         if self._under_way or self._closed:
@@ -270,14 +276,15 @@ class KafkaProducer:
         if self._timer is not None:
             self._timer.cancel()
         self._under_way = True
-        self._timer = asyncio.get_running_loop().call_later(_UNDER_WAY_SECONDS, self._poll)
+        self._pause = _UNDER_WAY_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(self._pause, self._poll)
 
     def _poll(self) -> None:
-        self._client.poll(0)
+        found = self._client.poll(0)
         self._under_way = len(self._client) > 0
+        self._pause = _UNDER_WAY_SECONDS if found else min(2 * self._pause, _UNDER_WAY_LONG_SECONDS)
         # Idle, it still looks now and then, for the library's log lines.
-        pause = _UNDER_WAY_SECONDS if self._under_way else _IDLE_SECONDS
-        self._timer = asyncio.get_running_loop().call_later(pause, self._poll)
+        self._timer = asyncio.get_running_loop().call_later(self._pause if self._under_way else _IDLE_SECONDS, self._poll)
 
     async def ready(self) -> None:
         """Raises Unavailable when the broker does not answer in time."""

@@ -1,15 +1,17 @@
 """A batch of learning events and the verdict on each."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from domain.ingestion.clock import LEEWAY
-from domain.ingestion.rules import Fault, fault_of
+from domain.ingestion.rules import Fault
+from domain.ingestion.shape import Entry as AnyEntry
 from domain.ingestion.shape import LearningEvent
 
 Event = TypeVar("Event", bound=LearningEvent)
+Entry = TypeVar("Entry", bound=AnyEntry)
 
 MOST_EVENTS = 10_000
 """In one batch."""
@@ -37,36 +39,37 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged(Generic[Event]):
+class Judged(Generic[Entry]):
     """`fit` belongs into the log, in the order given. `repeated` counts the events that came twice, alike: the log needs them once."""
 
-    fit: Sequence[Event]
+    fit: Sequence[Entry]
     repeated: int
     refused: Sequence[Refusal]
 
 
-def judge(events: Sequence[Event], now: datetime, only: Container[str] | None) -> Judged[Event]:
-    """Returns the verdicts. With `only` (names, such as `learners/ada`), everybody else's events are refused.
+def judge(
+    events: Sequence[Event], now: datetime, only: Container[str] | None, examine: Callable[[Event, float], Entry | Fault]
+) -> Judged[Entry]:
+    """Returns the verdicts, by what `examine` makes of each event and the last moment allowed. With `only` (names, such as
+    `learners/ada`), everybody else's events are refused.
 
-    An id stands for one event: of different events with one id, the first that is fit is taken. Ids come out in lower case, which
-    is what makes them comparable everywhere.
+    An id stands for one event: of different events with one id, the first that is fit is taken.
     """
     latest = (now + LEEWAY).timestamp()
-    by_id: dict[str, Event] = {}
+    by_id: dict[str, Entry] = {}
     refused: list[Refusal] = []
     repeated = 0
     for index, event in enumerate(events):
-        fault = fault_of(event, latest)
-        if fault is None and only is not None and event.learner not in only:
+        found = examine(event, latest)
+        if isinstance(found, Fault):
+            fault = found
+        elif only is not None and found.learner not in only:
             fault = Fault("learner", "must be yourself, or a learner whom you see")
-        if fault is None:
-            id = event.id
-            if not id.islower():
-                event.id = id = id.lower()
-            first = by_id.setdefault(id, event)
-            if first is event:
+        else:
+            first = by_id.setdefault(found.id, found)
+            if first is found:
                 continue
-            if first == event:
+            if first == found:
                 repeated += 1
                 continue
             fault = Fault("id", "must not be the id of another event")

@@ -4,15 +4,28 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Protocol, TypeVar
 
-from domain.ingestion.shape import LearningEvent
+from domain.ingestion.rules import Fault
+from domain.ingestion.shape import Entry, LearningEvent
 
 Event_contra = TypeVar("Event_contra", bound=LearningEvent, contravariant=True)
 
 
-class EventLog(Protocol[Event_contra]):
+Entry_co = TypeVar("Entry_co", bound=Entry, covariant=True)
+Entry_contra = TypeVar("Entry_contra", bound=Entry, contravariant=True)
+
+
+class Examiner(Protocol[Event_contra, Entry_co]):
+    """Makes an entry of an event that obeys the rules, its id in lower case, which is what makes ids comparable everywhere."""
+
+    def __call__(self, event: Event_contra, latest: float) -> Entry_co | Fault:
+        """Returns the entry, or the first fault found. `latest` is the last moment allowed, in seconds since 1970."""
+        ...
+
+
+class EventLog(Protocol[Entry_contra]):
     """Keeps events for ever, each learner's in order."""
 
-    async def append(self, organization: str, events: Sequence[Event_contra]) -> None:
+    async def append(self, organization: str, entries: Sequence[Entry_contra]) -> None:
         """Returns when the log has all of them. Raises Unavailable otherwise; some may be in it then. Batches never mix."""
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from domain.ingestion.shape import Attempt, HintView, LearningEvent, MediaActivity, PageView, Session, Span
 from domain.shared.errors import InvalidInput
@@ -21,6 +21,8 @@ LONGEST_SPAN = 24 * 3600
 """In seconds."""
 LARGEST = 64 * 1024
 """In bytes, encoded: several times the largest event that obeys all other rules. Only fields that we do not know can make it larger."""
+
+Event = TypeVar("Event", bound=LearningEvent)
 
 _LONGEST_NAME = 160
 _NAMES_REMEMBERED = 65_536
@@ -85,6 +87,15 @@ class _SkillSets(dict[tuple[str, ...], Fault | None]):
 
 _LEARNER, _COURSE, _ITEM, _SKILL = map(_Names, ("learners", "courses", "items", "skills"))
 _SKILLS = _SkillSets()
+
+
+def examine(event: Event, latest: float) -> Event | Fault:
+    """Returns the event itself if it obeys the rules, with its id in lower case; otherwise the first fault found."""
+    if fault := fault_of(event, latest):
+        return fault
+    if not event.id.islower():
+        event.id = event.id.lower()
+    return event
 
 
 def fault_of(event: LearningEvent, latest: float) -> Fault | None:

@@ -135,3 +135,13 @@ class LearningEvent(Protocol):
     def WhichOneof(self, oneof_group: str) -> str | None: ...
 
     def ByteSize(self) -> int: ...
+
+
+class Entry(Protocol):
+    """What the log keeps of an event: two are equal if their events are."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def learner(self) -> str: ...

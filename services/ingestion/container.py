@@ -8,9 +8,10 @@ from paideia.ingestion.v1 import ingestion_service_pb2_grpc
 from redis.asyncio import Redis
 
 from adapters.ingestion.kafka import KafkaEventLog
+from adapters.ingestion.kafka_usual_shape import QuickExaminer
 from adapters.ingestion.redis import RedisEventCounter
-from adapters.shared.kafka import KafkaProducer
 from adapters.shared.resources import Resources
+from adapters.shared.round_producer import RoundProducer
 from adapters.shared.topics import ensure_topics
 from domain.ingestion.use_cases.get_usage import GetUsage
 from domain.ingestion.use_cases.ingest_events import IngestEvents
@@ -23,18 +24,20 @@ log = structlog.get_logger()
 
 
 class IngestionContainer(containers.DeclarativeContainer):
-    producer = providers.Dependency(instance_of=KafkaProducer)
+    producer = providers.Dependency(instance_of=RoundProducer)
     clock: providers.Dependency[Clock] = providers.Dependency()
     event_log = providers.Singleton(KafkaEventLog, producer)
     redis = providers.Dependency(instance_of=Redis)
     counter = providers.Singleton(RedisEventCounter, redis)
-    ingest_events = providers.Factory(IngestEvents, log=event_log, clock=clock, counter=counter)
+    examine = providers.Object(QuickExaminer())
+    ingest_events = providers.Factory(IngestEvents, log=event_log, examine=examine, clock=clock, counter=counter)
     get_usage = providers.Factory(GetUsage, counter=counter, clock=clock)
     servicer = providers.Factory(IngestionServicer, ingest_events, get_usage)
 
 
 async def open_context(resources: Resources) -> Context:
-    container = IngestionContainer(producer=resources.producer(), redis=resources.redis(), clock=resources.clock)
+    producer = RoundProducer(resources.settings.kafka_bootstrap)
+    container = IngestionContainer(producer=producer, redis=resources.redis(), clock=resources.clock)
     servicer = container.servicer()
 
     async def create_topics() -> None:
@@ -49,6 +52,7 @@ async def open_context(resources: Resources) -> Context:
     return Context(
         name="ingestion",
         add_to_server=lambda server: ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server(servicer, server),
-        ready=resources.producer().ready,
+        ready=producer.ready,
         jobs=(create_topics,),
+        close=producer.close,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 
 
 class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
-    def __init__(self, ingest: IngestEvents[LearningEvent], get_usage: GetUsage) -> None:
+    def __init__(self, ingest: IngestEvents[LearningEvent, Any], get_usage: GetUsage) -> None:
         self._ingest = ingest
         self._get_usage = get_usage
 

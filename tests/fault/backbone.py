@@ -32,12 +32,15 @@ from adapters.analytics.lake_secrets import PostgresPseudonyms
 from adapters.analytics.lake_source import TopicFrom
 from adapters.analytics.postgres import PostgresAnalyticsUnit
 from adapters.ingestion.kafka import KafkaEventLog
+from adapters.ingestion.kafka_entry import Entry
+from adapters.ingestion.kafka_usual_shape import QuickExaminer
 from adapters.progress.postgres import PostgresProgressUnit
 from adapters.shared.consumer import ConsumerRuntime, Message
 from adapters.shared.kafka import KafkaProducer
 from adapters.shared.outbox import OutboxRelay
 from adapters.shared.postgres_connections import open_engine, open_pool
 from adapters.shared.resources import Settings
+from adapters.shared.round_producer import RoundProducer
 from adapters.shared.topics import ensure_topics
 from domain.analytics.lake import QUARANTINE, TABLES
 from domain.analytics.use_cases.record_facts import RecordFacts
@@ -258,7 +261,8 @@ async def running_backbone(stores: Stores, clients: int = 3, batch: int = 20) ->
     await ensure_topics(bootstrap)
     account, stopping = Account(), asyncio.Event()
     producer = KafkaProducer(bootstrap, delivery_timeout=timedelta(seconds=5))
-    ingest = IngestEvents(KafkaEventLog(producer), system_clock)
+    ingested = RoundProducer(bootstrap, delivery_timeout=timedelta(seconds=5))
+    ingest = IngestEvents(KafkaEventLog(ingested), QuickExaminer(), system_clock)
     async with await open_pool(stores.dsn("paideia_progress"), 6) as pool:
         record = RecordAttempts(partial(PostgresProgressUnit, pool, set()), system_clock)
         engine = open_engine(stores.dsn("paideia_analytics"), 4)
@@ -284,6 +288,7 @@ async def running_backbone(stores: Stores, clients: int = 3, batch: int = 20) ->
                 task.cancel()
             await asyncio.gather(*running, *sending, return_exceptions=True)
             await producer.close()
+            await ingested.close()
             pool.terminate()
             await engine.dispose()
 
@@ -300,7 +305,7 @@ def _lake_writer(stores: Stores, bootstrap: str, engine: AsyncEngine) -> LakeWri
     )
 
 
-async def _send(ingest: IngestEvents[LearningEvent], account: Account, stopping: asyncio.Event, size: int) -> None:
+async def _send(ingest: IngestEvents[LearningEvent, Entry], account: Account, stopping: asyncio.Event, size: int) -> None:
     number = 0
     while not stopping.is_set():
         if len(account.acknowledged) - len(account.heard) > _ON_ITS_WAY:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Generic
 
 from domain.ingestion.clock import correct, correction
-from domain.ingestion.model import MOST_EVENTS, Event, Receipt, judge
-from domain.ingestion.ports import EventCounter, EventLog, NothingCounted
+from domain.ingestion.model import MOST_EVENTS, Entry, Event, Receipt, judge
+from domain.ingestion.ports import EventCounter, EventLog, Examiner, NothingCounted
 from domain.ingestion.shape import Span
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
@@ -16,7 +16,7 @@ from domain.shared.plans import Quota, check_room, until_tomorrow
 
 
 @dataclass(frozen=True, slots=True)
-class IngestEvents(Generic[Event]):
+class IngestEvents(Generic[Event, Entry]):
     """Judges each event by itself and acknowledges the fit ones when the log has them. Learners may send their
     own events only, teachers those of the learners whom they see.
 
@@ -24,7 +24,8 @@ class IngestEvents(Generic[Event]):
     its events of the day: nothing is acknowledged then.
     """
 
-    log: EventLog[Event]
+    log: EventLog[Entry]
+    examine: Examiner[Event, Entry]
     clock: Clock
     counter: EventCounter = NothingCounted()  # noqa: RUF009  # it has no state
 
@@ -42,17 +43,17 @@ class IngestEvents(Generic[Event]):
         only = None
         if seen is not None or not caller.may_see_others():
             only = {f"learners/{each}" for each in {*(seen or ()), caller.user}}
-        judged = judge(events, now, only)
+        judged = judge(events, now, only, self.examine)
         if judged.fit:
             await self._append(caller, judged.fit, now)
         return Receipt(len(judged.fit) + judged.repeated, judged.refused, moved)
 
-    async def _append(self, caller: Caller, events: Sequence[Event], now: datetime) -> None:
+    async def _append(self, caller: Caller, entries: Sequence[Entry], now: datetime) -> None:
         """Counted first: of two that come at once both may be refused, but never both taken beyond the limit."""
-        total = await self.counter.add(caller.organization, now.date(), len(events))
+        total = await self.counter.add(caller.organization, now.date(), len(entries))
         try:
-            check_room(caller.plan, Quota.EVENTS_A_DAY, max(0, total - len(events)), len(events), until_tomorrow(now))
-            await self.log.append(caller.organization, events)
+            check_room(caller.plan, Quota.EVENTS_A_DAY, max(0, total - len(entries)), len(entries), until_tomorrow(now))
+            await self.log.append(caller.organization, entries)
         except (QuotaReached, Unavailable):
-            await self.counter.add(caller.organization, now.date(), -len(events))
+            await self.counter.add(caller.organization, now.date(), -len(entries))
             raise

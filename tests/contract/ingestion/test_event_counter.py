@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from adapters.ingestion.memory import MemoryEventLog
 from adapters.ingestion.redis import RedisEventCounter
 from domain.ingestion.ports import EventLog
+from domain.ingestion.rules import examine
 from domain.ingestion.use_cases.get_usage import GetUsage
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from domain.shared.caller import Caller, Role
@@ -49,7 +50,7 @@ def events(count: int) -> list[LearningEvent]:
 
 async def test_what_comes_beyond_the_days_events_is_refused_until_midnight(redis: Redis, teacher: Caller) -> None:
     now, log, counter = [NOW], MemoryEventLog[LearningEvent](), RedisEventCounter(redis)
-    ingest, usage = IngestEvents(log, lambda: now[0], counter), GetUsage(counter, lambda: now[0])
+    ingest, usage = IngestEvents(log, examine, lambda: now[0], counter), GetUsage(counter, lambda: now[0])
     await counter.add(teacher.organization, NOW.date(), MOST - 5)
     ended = await asyncio.gather(*(ingest(teacher, events(2)) for _ in range(5)), return_exceptions=True)
     refused = [each for each in ended if isinstance(each, QuotaReached)]
@@ -79,14 +80,14 @@ class LogAway(EventLog[LearningEvent]):
 async def test_events_that_the_log_did_not_take_are_not_counted(redis: Redis, teacher: Caller) -> None:
     counter = RedisEventCounter(redis)
     with pytest.raises(Unavailable):
-        await IngestEvents(LogAway(), lambda: NOW, counter)(teacher, events(3))
+        await IngestEvents(LogAway(), examine, lambda: NOW, counter)(teacher, events(3))
     assert await counter.of(teacher.organization, NOW.date()) == 0
 
 
 async def test_without_the_store_events_are_taken_and_nobody_waits_for_it_each_time(teacher: Caller) -> None:
     asked, clock = Redis.from_url("redis://127.0.0.1:1", retry=Retry(NoBackoff(), 0)), [0.0]
     counter, log = RedisEventCounter(asked, lambda: clock[0]), MemoryEventLog[LearningEvent]()
-    ingest = IngestEvents(log, lambda: NOW, counter)
+    ingest = IngestEvents(log, examine, lambda: NOW, counter)
     for _ in range(3):
         assert (await ingest(teacher, events(2))).accepted == 2
     assert len(log.events[teacher.organization]) == 6

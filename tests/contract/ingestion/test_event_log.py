@@ -10,9 +10,11 @@ import pytest
 from paideia.ingestion.v1.events_pb2 import SESSION_PHASE_STARTED, LearningEvent
 
 from adapters.ingestion.kafka import TYPE, KafkaEventLog
+from adapters.ingestion.kafka_entry import Entry, entry_of
 from adapters.ingestion.memory import MemoryEventLog
 from adapters.shared.consumer import ConsumerRuntime, Message
 from adapters.shared.kafka import KafkaProducer
+from adapters.shared.round_producer import RoundProducer
 from adapters.shared.topics import ensure_topics
 from domain.ingestion.ports import EventLog
 
@@ -23,7 +25,7 @@ TOPICS = ("user.attempts", "user.sessions", "learning.events")
 class Subject:
     """A log and how to look into it: the first `count` events of an organization."""
 
-    log: EventLog[LearningEvent]
+    log: EventLog[Entry]
     events: Callable[[str, int], Awaitable[list[LearningEvent]]]
 
 
@@ -46,7 +48,7 @@ async def received(kafka_bootstrap: str) -> AsyncIterator[list[Message]]:
 
 @pytest.fixture
 async def kafka_log(kafka_bootstrap: str) -> AsyncIterator[KafkaEventLog]:
-    producer = KafkaProducer(kafka_bootstrap)
+    producer = RoundProducer(kafka_bootstrap)
     yield KafkaEventLog(producer)
     await producer.close()
 
@@ -61,10 +63,10 @@ async def those_of(received: list[Message], organization: str, count: int) -> li
 @pytest.fixture(params=["memory", "kafka"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     if request.param == "memory":
-        memory: MemoryEventLog[LearningEvent] = MemoryEventLog()
+        memory: MemoryEventLog[Entry] = MemoryEventLog()
 
         async def kept(organization: str, count: int) -> list[LearningEvent]:
-            return memory.events.get(organization, [])
+            return [LearningEvent.FromString(each.encoding) for each in memory.events.get(organization, [])]
 
         return Subject(memory, kept)
     received: list[Message] = request.getfixturevalue("received")
@@ -105,14 +107,14 @@ def organization() -> str:
 
 async def test_what_was_appended_is_kept_as_it_was(subject: Subject, organization: str) -> None:
     events = [attempt("ada"), session("ada"), hint("bob")]
-    await subject.log.append(organization, events)
+    await subject.log.append(organization, [entry_of(each) for each in events])
     kept = await subject.events(organization, 3)
     assert {each.id: each for each in kept} == {each.id: each for each in events}
 
 
 async def test_a_learners_attempts_keep_their_order(subject: Subject, organization: str) -> None:
-    await subject.log.append(organization, [attempt(f"l{number % 5}", number) for number in range(200)])
-    await subject.log.append(organization, [attempt(f"l{number % 5}", number) for number in range(200, 400)])
+    await subject.log.append(organization, [entry_of(attempt(f"l{number % 5}", number)) for number in range(200)])
+    await subject.log.append(organization, [entry_of(attempt(f"l{number % 5}", number)) for number in range(200, 400)])
     kept = await subject.events(organization, 400)
     for learner in range(5):
         sequences = [each.client_sequence for each in kept if each.learner == f"learners/l{learner}"]
@@ -122,8 +124,8 @@ async def test_a_learners_attempts_keep_their_order(subject: Subject, organizati
 async def test_organizations_are_kept_apart(subject: Subject, organization: str) -> None:
     other = f"{organization}-other"
     mine, theirs = attempt("ada"), attempt("ada")
-    await subject.log.append(organization, [mine])
-    await subject.log.append(other, [theirs])
+    await subject.log.append(organization, [entry_of(mine)])
+    await subject.log.append(other, [entry_of(theirs)])
     assert [each.id for each in await subject.events(organization, 1)] == [mine.id]
     assert [each.id for each in await subject.events(other, 1)] == [theirs.id]
 
@@ -132,7 +134,7 @@ async def test_each_kind_of_event_has_its_topic_and_every_message_its_headers(
     kafka_log: KafkaEventLog, received: list[Message], organization: str
 ) -> None:
     events = {"user.attempts": attempt("ada"), "user.sessions": session("ada"), "learning.events": hint("ada")}
-    await kafka_log.append(organization, list(events.values()))
+    await kafka_log.append(organization, [entry_of(each) for each in events.values()])
     found = {each.topic: each for each in await those_of(received, organization, 3)}
     assert {topic: each.event_id for topic, each in found.items()} == {topic: each.id for topic, each in events.items()}
     for message in found.values():

@@ -5,6 +5,7 @@ import pytest
 from paideia.ingestion.v1.events_pb2 import LearningEvent
 
 from adapters.ingestion.memory import MemoryEventLog
+from domain.ingestion.rules import examine
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from domain.shared.caller import Caller, Role
 from domain.shared.errors import InvalidInput, Unavailable
@@ -21,12 +22,12 @@ def log() -> MemoryEventLog[LearningEvent]:
 
 
 @pytest.fixture
-def ingest(log: MemoryEventLog[LearningEvent], now: datetime) -> IngestEvents[LearningEvent]:
-    return IngestEvents(log, lambda: now)
+def ingest(log: MemoryEventLog[LearningEvent], now: datetime) -> IngestEvents[LearningEvent, LearningEvent]:
+    return IngestEvents(log, examine, lambda: now)
 
 
 async def test_fit_events_are_in_the_log_of_the_callers_organization(
-    ingest: IngestEvents[LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
+    ingest: IngestEvents[LearningEvent, LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
 ) -> None:
     events = [attempt("ada"), attempt("bob")]
     receipt = await ingest(TOM, events)
@@ -35,7 +36,7 @@ async def test_fit_events_are_in_the_log_of_the_callers_organization(
 
 
 async def test_a_learner_is_refused_for_others(
-    ingest: IngestEvents[LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
+    ingest: IngestEvents[LearningEvent, LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
 ) -> None:
     own, other = attempt("ada"), attempt("bob")
     receipt = await ingest(ADA, [other, own])
@@ -45,7 +46,7 @@ async def test_a_learner_is_refused_for_others(
 
 
 async def test_an_event_sent_twice_is_acknowledged_twice_and_kept_once(
-    ingest: IngestEvents[LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
+    ingest: IngestEvents[LearningEvent, LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
 ) -> None:
     event = attempt("ada")
     again = LearningEvent.FromString(event.SerializeToString())
@@ -55,7 +56,7 @@ async def test_an_event_sent_twice_is_acknowledged_twice_and_kept_once(
 
 @pytest.mark.parametrize("count", [0, 10_001])
 async def test_a_batch_that_is_empty_or_too_large_is_refused_whole(
-    ingest: IngestEvents[LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt, count: int
+    ingest: IngestEvents[LearningEvent, LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt, count: int
 ) -> None:
     with pytest.raises(InvalidInput) as refusal:
         await ingest(ADA, [attempt()] * count)
@@ -64,7 +65,7 @@ async def test_a_batch_that_is_empty_or_too_large_is_refused_whole(
 
 
 async def test_nothing_is_acknowledged_while_the_log_is_away(
-    ingest: IngestEvents[LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
+    ingest: IngestEvents[LearningEvent, LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
 ) -> None:
     log.away = True
     with pytest.raises(Unavailable):
@@ -72,7 +73,7 @@ async def test_nothing_is_acknowledged_while_the_log_is_away(
 
 
 async def test_a_batch_with_nothing_fit_does_not_need_the_log(
-    ingest: IngestEvents[LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
+    ingest: IngestEvents[LearningEvent, LearningEvent], log: MemoryEventLog[LearningEvent], attempt: Attempt
 ) -> None:
     log.away = True
     assert (await ingest(ADA, [attempt("bob")])).accepted == 0

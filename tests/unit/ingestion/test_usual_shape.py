@@ -1,0 +1,174 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from paideia.ingestion.v1.events_pb2 import MEDIA_ACTION_PLAYED, SESSION_PHASE_ENDED, LearningEvent
+
+from adapters.ingestion.kafka_entry import Entry, entry_of
+from adapters.ingestion.kafka_usual_shape import QuickExaminer
+from domain.ingestion.rules import EARLIEST, Fault, examine
+
+Change = Callable[[LearningEvent], object]
+
+NOW = datetime.fromisoformat("2026-09-01T08:00:00+00:00")
+LATEST = (NOW + timedelta(minutes=5)).timestamp()
+ID = str(UUID(int=7, version=4))
+
+
+def attempt() -> LearningEvent:
+    event = LearningEvent(id=ID, learner="learners/ada", course="courses/fractions", client_sequence=7)
+    event.occur_time.FromDatetime(NOW)
+    event.attempt.item = "items/half"
+    event.attempt.skills.extend(["skills/halves", "skills/fractions"])
+    event.attempt.correct = True
+    event.attempt.response_time.FromMilliseconds(4_321)
+    event.attempt.decision = f"decisions/{ID}"
+    event.attempt.choices.extend(["a", "b2"])
+    return event
+
+
+def session() -> LearningEvent:
+    event = LearningEvent(id=ID, learner="learners/ada")
+    event.occur_time.FromDatetime(NOW)
+    event.session.session = "s 1"
+    event.session.phase = SESSION_PHASE_ENDED
+    return event
+
+
+def others() -> list[LearningEvent]:
+    page, media, hint, other = session(), session(), session(), attempt()
+    page.page_view.page = "/fractions"
+    media.media.media, media.media.action = "film.mp4", MEDIA_ACTION_PLAYED
+    hint.hint.item, hint.hint.number = "items/half", 1
+    other.attempt.score, other.attempt.correct, other.course = 0.0, False, ""
+    return [page, media, hint, other]
+
+
+class Rules:
+    """The rules, and how often they were asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, event: LearningEvent, latest: float) -> LearningEvent | Fault:
+        self.asked += 1
+        return examine(event, latest)
+
+
+def experienced() -> QuickExaminer:
+    """One who knows every name of the good events."""
+    quick = QuickExaminer()
+    for event in (attempt(), session(), *others()):
+        quick(event, LATEST)
+    return quick
+
+
+QUICK = experienced()
+GOOD = [each.SerializeToString() for each in (attempt(), session(), *others())]
+
+# Pieces of good encodings, and whatever else may look like them, in any order and as the contents of texts.
+pieces = st.one_of(
+    st.binary(max_size=6),
+    st.builds(lambda good, a, b: good[a : a + b], st.sampled_from(GOOD), st.integers(0, 150), st.integers(1, 60)),
+)
+texts = st.builds(lambda parts: b"".join(parts).decode(errors="ignore"), st.lists(pieces, max_size=4))
+
+
+def agreed(event: LearningEvent) -> bool:
+    """Whether the quick examiner, when it sees an event for the first time and for the second, says what the rules say."""
+    first, second = QUICK(copy(event), LATEST), QUICK(copy(event), LATEST)
+    found = examine(copy(event), LATEST)
+    return first == second == (found if isinstance(found, Fault) else entry_of(found))
+
+
+def copy(event: LearningEvent) -> LearningEvent:
+    return LearningEvent.FromString(event.SerializeToString())
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(GOOD), st.integers(0, 150), st.integers(0, 40), pieces)
+def test_a_damaged_encoding_is_judged_as_the_rules_do(good: bytes, at: int, length: int, piece: bytes) -> None:
+    try:
+        event = LearningEvent.FromString(good[:at] + piece + good[at + length :])
+    except DecodeError:
+        return
+    assert agreed(event)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(["learner", "course", "attempt.item", "attempt.skills", "attempt.choices", "session.session"]), texts)
+def test_no_text_passes_for_the_fields_that_it_imitates(path: str, text: str) -> None:
+    event = session() if path.startswith("session") else attempt()
+    *parents, last = path.split(".")
+    target = getattr(event, parents[0]) if parents else event
+    if isinstance(getattr(target, last), str):
+        setattr(target, last, text)
+    else:
+        getattr(target, last).append(text)
+    assert agreed(event)
+
+
+def test_a_course_that_holds_a_whole_attempt_is_still_no_attempt() -> None:
+    event = attempt()
+    event.ClearField("payload")
+    payload = attempt().attempt.SerializeToString()
+    event.course = "courses/x" + (b"\x32" + bytes([len(payload)]) + payload).decode("latin-1")
+    assert agreed(event)
+    assert isinstance(QUICK(event, LATEST), Fault)
+
+
+@given(
+    st.one_of(st.integers(-10, 10), st.integers(-(2**35), 2**35), st.integers(-2, 2).map(lambda off: int(LATEST) + off)),
+    st.one_of(st.integers(-5, 2**31 - 1), st.integers(990_000_000, 1_010_000_000)),
+)
+def test_a_moment_or_a_duration_is_judged_as_the_rules_do(seconds: int, nanos: int) -> None:
+    at, within = attempt(), attempt()
+    at.occur_time.seconds, at.occur_time.nanos = seconds, nanos
+    within.attempt.response_time.seconds, within.attempt.response_time.nanos = seconds, nanos
+    assert agreed(at)
+    assert agreed(within)
+
+
+@pytest.mark.parametrize("good", [attempt, session])
+def test_the_rules_are_asked_once_for_what_comes_again(good: Callable[[], LearningEvent]) -> None:
+    rules = Rules()
+    quick = QuickExaminer(rules)
+    for number in range(10):
+        event = good()
+        event.id = str(UUID(int=number, version=4))
+        event.client_sequence = number
+        event.occur_time.nanos = number * 1_000
+        assert quick(event, LATEST) == entry_of(event)
+    assert rules.asked == 1
+
+
+def test_an_event_that_was_in_time_is_too_early_for_an_earlier_clock() -> None:
+    assert isinstance(QUICK(attempt(), LATEST), Entry)
+    assert isinstance(QUICK(attempt(), NOW.timestamp() - 1), Fault)
+
+
+def test_what_one_field_may_hold_another_may_not() -> None:
+    event = attempt()
+    event.attempt.item, event.attempt.skills[0] = "learners/ada", "learners/ada"
+    assert agreed(event)
+    assert isinstance(QUICK(event, LATEST), Fault)
+
+
+def test_what_it_remembers_is_bounded_and_forgetting_changes_no_verdict() -> None:
+    rules = Rules()
+    quick = QuickExaminer(rules)
+    event = attempt()
+    for number in range(40_000):
+        event.learner = f"learners/l{number}"
+        event.occur_time.seconds = EARLIEST + number
+        quick(event, LATEST)
+    assert rules.asked == 40_000
+    for number in (0, 39_999):
+        event.learner = f"learners/l{number}"
+        event.occur_time.seconds = EARLIEST + number
+        assert quick(event, LATEST) == entry_of(event)
+    assert rules.asked == 40_001
