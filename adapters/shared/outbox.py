@@ -32,7 +32,7 @@ _COUNT = "SELECT count(*) FROM (SELECT FROM outbox LIMIT 1000000) AS waiting"
 _BATCH = 2_000
 _COUNT_EVERY_SECONDS = 5.0
 # The safety net for rows that nobody rang for: looking costs one indexed read.
-_LOOK_ANYWAY_SECONDS = 0.4
+_LOOK_ANYWAY_SECONDS = 1.0
 # The bell rings before the commit, which takes a millisecond or many: the relay looks again after 1, 2, 4 ... ms, so that the wait after
 # the commit is no longer than the commit was.
 _LOOK_FIRST_SECONDS = 0.001
