@@ -201,6 +201,12 @@ def test_a_table_that_is_neither_as_before_nor_as_after_differs_unless_it_was_ch
     assert (found.equal, found.changed_meanwhile, found.different) == (2, ["moved"], ["wrong"])
 
 
+def test_what_was_on_its_way_at_the_moment_is_no_difference() -> None:
+    empty, held = {"identity.outbox": (0, "0")}, {"identity.outbox": (1, "7")}
+    found = compare_tables(empty, empty, held)
+    assert (found.changed_meanwhile, found.different) == (["identity.outbox"], [])
+
+
 def log_of(tmp_path: Path, ages: list[float]) -> Path:
     """Batches of ten events each, so many days old; group `progress` is at 20."""
     folder = tmp_path / PARTITION / "records"
