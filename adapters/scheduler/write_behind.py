@@ -78,10 +78,13 @@ class WriteBehindDecisionLog(DecisionLog):
             except TimeoutError:
                 continue
             self._wake.clear()
-            await asyncio.sleep(_APART_SECONDS if await self.flush() else _RETRY_SECONDS)
+            begun = set(self._waiting)
+            await self.flush()
+            # What came meanwhile waits for its turn; what was begun and is still there waits for the database.
+            await asyncio.sleep(_RETRY_SECONDS if begun & self._waiting.keys() else _APART_SECONDS)
 
-    async def flush(self) -> bool:
-        """Makes durable what waits now, and returns whether it is. What the database is away for goes on waiting."""
+    async def flush(self) -> None:
+        """Makes durable what waits now. What the database is away for goes on waiting."""
         waiting = list(self._waiting.values())
         for organization in dict.fromkeys([each.organization for each in waiting]):
             own = iter([each for each in waiting if each.organization == organization])
@@ -89,7 +92,6 @@ class WriteBehindDecisionLog(DecisionLog):
                 await self._settle(organization, batch)
         if self._waiting:
             self._wake.set()
-        return not any((each.organization, each.id) in self._waiting for each in waiting)
 
     async def _settle(self, organization: str, batch: Sequence[EventEnvelope]) -> None:
         try:
