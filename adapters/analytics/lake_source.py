@@ -97,7 +97,7 @@ class TopicFrom:
         for each in self._consumer.consume(most, seconds):
             error = each.error()
             if error is None:
-                message = _message(each)
+                message = Message.of(each)
                 self._check(message)
                 found.append(message)
             elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -116,18 +116,3 @@ class TopicFrom:
     def _close(self) -> None:
         if self._consumer is not None:
             self._consumer.close()
-
-
-def _message(message: confluent_kafka.Message) -> Message:
-    headers = message.headers() or []
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    key = message.key()
-    return Message(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        key=key.decode(errors="replace") if isinstance(key, bytes) else key or "",
-        value=message.value() or b"",
-        headers={name: value.decode(errors="replace") if isinstance(value, bytes) else value or "" for name, value in pairs},
-        sent_at=message.timestamp()[1] / 1000,
-    )

@@ -180,7 +180,7 @@ class _Session:
         if first is None and not early:
             return []
         rest = self._consumer.consume(most - 1, 0) if most > 1 else []
-        return [_message(each) for each in chain(early, (first,) if first else (), rest) if self._is_good(each)]
+        return [Message.of(each) for each in chain(early, (first,) if first else (), rest) if self._is_good(each)]
 
     def keep(self) -> None:
         """Keeps the membership, and takes part in a rebalance, while a batch is on its way: nothing new is fetched."""
@@ -263,18 +263,3 @@ class _Session:
             lag.remove(self._group, at[0], str(at[1]))
         self._owned, self._reached, self._early = set(), {}, []
         self.joined = False
-
-
-def _message(message: "confluent_kafka.Message") -> Message:
-    headers = message.headers() or []
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    key = message.key()
-    return Message(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        key=key.decode(errors="replace") if key else "",
-        value=message.value() or b"",
-        headers={name: value.decode(errors="replace") if isinstance(value, bytes) else value or "" for name, value in pairs},
-        sent_at=message.timestamp()[1] / 1000,
-    )

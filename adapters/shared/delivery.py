@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from time import monotonic, time
-from typing import Protocol
+from typing import Protocol, Self
 
+import confluent_kafka
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -50,6 +51,22 @@ class Message:
     value: bytes
     headers: Mapping[str, str]
     sent_at: float = 0.0
+
+    @classmethod
+    def of(cls, message: confluent_kafka.Message) -> Self:
+        """Returns a message of the client library as texts."""
+        headers = message.headers() or []
+        pairs = headers.items() if isinstance(headers, dict) else headers
+        key = message.key()
+        return cls(
+            topic=message.topic() or "",
+            partition=message.partition() or 0,
+            offset=message.offset() or 0,
+            key=key.decode(errors="replace") if isinstance(key, bytes) else key or "",
+            value=message.value() or b"",
+            headers={name: value.decode(errors="replace") if isinstance(value, bytes) else value or "" for name, value in pairs},
+            sent_at=message.timestamp()[1] / 1000,
+        )
 
     @property
     def organization(self) -> str:

@@ -177,7 +177,6 @@ async def test_everything_acknowledged_survives_the_brokers_violent_death(mortal
         await mortal_broker.start()
     await sending
     await producer.close()
-    kept: set[int] = set()
     found = await asyncio.to_thread(read, address, topic, 10_000, 10)
     kept = {int(each.value() or b"") for each in found}
     assert kept == set(acknowledged) == set(range(3_000))
