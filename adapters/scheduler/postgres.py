@@ -136,7 +136,7 @@ class PostgresDecisionLog(DecisionLog):
 
     async def add_records(self, organization: str, records: Sequence[EventEnvelope]) -> list[bytes]:
         """Makes records of one organization durable and returns, for each, the payload that its id has now: its own, or the one that had the
-        id already."""
+        id already. Raises ValueError when the database refuses what one of them says."""
         first = {each.id: each for each in reversed(records)}
         rows = [
             first[decision_id] for decision_id in sorted(first)
@@ -154,7 +154,9 @@ class PostgresDecisionLog(DecisionLog):
                 [each.key for each in rows],
                 [each.traceparent for each in rows],
             )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            raise ValueError(str(error)) from error
+        except Exception as error:
             raise translated(error) from error
         wake_relay("scheduler")
         now = {each.id: each.payload for each in rows} | {row["held_id"]: row["held_record"] for row in held}

@@ -63,14 +63,12 @@ class _Guard:
 
     @property
     def away(self) -> bool:
+        return self._breaker.tripped
+
+    async def __call__(self, command: Callable[[], Awaitable[Any]], otherwise: T) -> T:
         try:
             self._breaker.check()
         except Unavailable:
-            return True
-        return False
-
-    async def __call__(self, command: Callable[[], Awaitable[Any]], otherwise: T) -> T:
-        if self.away:
             return otherwise
         try:
             result: T = await command()
@@ -139,6 +137,7 @@ class RedisRecords:
 
     @property
     def away(self) -> bool:
+        """Whether the cache was away when it was last asked: what is kept now may not reach it."""
         return self._guarded.away
 
     async def keep(self, records: Sequence[EventEnvelope], now: float) -> None:

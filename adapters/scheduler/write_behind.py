@@ -96,15 +96,20 @@ class WriteBehindDecisionLog(DecisionLog):
     async def _settle(self, organization: str, batch: Sequence[EventEnvelope]) -> None:
         try:
             await self._durable.add_records(organization, batch)
-        except DomainError as error:
-            log.warning("decisions are not durable yet", count=len(self._waiting), error=str(error))
-            return
-        except Exception:
+        except ValueError:
             if len(batch) > 1:  # one of them is at fault; its neighbours shall not wait for it
                 for each in batch:
                     await self._settle(organization, [each])
                 return
             log.exception("a decision's record cannot be stored", decision=batch[0].id, organization=organization)
+        except Exception as error:  # whatever a dying database or its driver came up with, none of the records is at fault
+            log.warning(
+                "decisions are not durable yet",
+                count=len(self._waiting),
+                error=str(error),
+                exc_info=not isinstance(error, DomainError),
+            )
+            return
         for each in batch:
             self._waiting.pop((organization, each.id), None)
         await self._records.durable(batch)

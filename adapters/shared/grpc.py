@@ -82,9 +82,14 @@ class Breaker:
         self._failed = 0
         self._probe_at = 0.0
 
+    @property
+    def tripped(self) -> bool:
+        """Whether the target was away when it was last called."""
+        return self._failed >= self._limit
+
     def check(self) -> None:
-        """Raises Unavailable while the target is given a rest."""
-        if self._failed >= self._limit:
+        """Raises Unavailable while the target is given a rest; otherwise the caller must call it, for no other will."""
+        if self.tripped:
             if self._now() < self._probe_at:
                 raise Unavailable("the service is away", timedelta(seconds=self._cool_off))
             self._probe_at = self._now() + self._cool_off

@@ -19,6 +19,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 CONNECT_SECONDS = 5.0
@@ -104,7 +105,14 @@ def open_engine(dsn: str | URL, size: int, command_seconds: float = ENGINE_COMMA
         **more,
     )
     event.listen(engine.sync_engine, "handle_error", _silence_is_a_disconnect)
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
+
+
+def _refuse_closed(connection: Any, record: object, proxy: object) -> None:
+    """Has a connection that the server has ended meanwhile replaced, and all that the pool opened before, instead of failing its next user."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def _silence_is_a_disconnect(context: ExceptionContext) -> None:

@@ -84,6 +84,66 @@ async def test_while_the_cache_is_away_records_are_durable_before_they_are_answe
     assert await PostgresDecisionLog(pool).get(organization, decision.id) == decision
 
 
+async def test_a_record_is_durable_before_its_answer_until_the_cache_has_been_seen_again(
+    pool: asyncpg.Pool, organization: str
+) -> None:
+    async with Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2) as absent:
+        records = RedisRecords(absent)
+        while not records.away:
+            await records.get(organization, "any")
+        await asyncio.sleep(1.1)  # the cache is due to be asked again, and whether it is back nobody knows yet
+        decision = a_decision()
+        await WriteBehindDecisionLog(records, PostgresDecisionLog(pool)).keep(organization, decision)
+    assert await PostgresDecisionLog(pool).get(organization, decision.id) == decision
+
+
+async def test_a_cache_that_is_back_takes_records_again(pool: asyncpg.Pool, redis: Redis, organization: str) -> None:
+    records = RedisRecords(redis)
+    log = WriteBehindDecisionLog(records, PostgresDecisionLog(pool))
+    place = redis.connection_pool.connection_kwargs
+    port = place["port"]
+    place["port"] = 1
+    redis.connection_pool.reset()
+    while not records.away:
+        await records.get(organization, "any")
+    place["port"] = port
+    redis.connection_pool.reset()
+    async with asyncio.timeout(10):
+        while records.away:
+            await log.keep(organization, a_decision())
+            await asyncio.sleep(0.1)
+
+
+async def test_a_driver_that_fails_in_ways_of_its_own_costs_no_record(
+    pool: asyncpg.Pool, redis: Redis, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable = PostgresDecisionLog(pool)
+    log = WriteBehindDecisionLog(RedisRecords(redis), durable)
+    decision = a_decision()
+    await log.keep(organization, decision)
+    with monkeypatch.context() as dying:
+
+        async def fail(*_: object) -> None:
+            raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+
+        dying.setattr(durable, "add_records", fail)
+        await log.flush()
+    await log.flush()
+    assert await durable.get(organization, decision.id) == decision
+
+
+async def test_a_record_that_the_database_refuses_does_not_hold_up_its_neighbours(
+    pool: asyncpg.Pool, redis: Redis, organization: str
+) -> None:
+    log = WriteBehindDecisionLog(RedisRecords(redis), PostgresDecisionLog(pool))
+    good = [a_decision() for _ in range(3)]
+    for each in (good[0], replace(a_decision(), learner="nul\0in it"), *good[1:]):
+        await log.keep(organization, each)
+    await log.flush()
+    for each in good:
+        assert await PostgresDecisionLog(pool).get(organization, each.id) == each
+
+
 async def test_a_cache_that_dies_meanwhile_loses_nothing(pool: asyncpg.Pool, organization: str) -> None:
     async with Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2) as absent:
         log = WriteBehindDecisionLog(RedisRecords(absent), PostgresDecisionLog(pool))

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
@@ -55,9 +56,9 @@ async def work(request, postgres, network: Proxy) -> AsyncIterator[Work]:
         await engine.dispose()
 
 
-async def filled(work: Work) -> None:
-    """Opens every connection that the pool may have."""
-    await asyncio.gather(*(work("SELECT 'open' FROM pg_sleep(0.2)") for _ in range(_SIZE)))
+async def filled(work: Work) -> list[int]:
+    """Opens every connection that the pool may have, and returns their servers' process ids."""
+    return [int(pid) for pid in await asyncio.gather(*(work("SELECT pg_backend_pid() FROM pg_sleep(0.2)") for _ in range(_SIZE)))]
 
 
 async def test_after_a_silence_one_call_is_refused_and_the_next_succeeds(work: Work, network: Proxy) -> None:
@@ -75,6 +76,17 @@ async def test_a_call_during_the_silence_ends_by_itself_and_holds_no_connection(
     with network.weather(Weather.SILENT):
         ended = await asyncio.gather(*(work("SELECT 1") for _ in range(_SIZE)), return_exceptions=True)
     assert {type(each) for each in ended} == {Unavailable}
+    assert await asyncio.gather(*(work("SELECT 1") for _ in range(_SIZE))) == ["1"] * _SIZE
+
+
+async def test_connections_that_the_server_has_ended_meanwhile_cost_no_call(work: Work, postgres) -> None:
+    backends = await filled(work)
+    server = await asyncpg.connect(postgres.superuser_dsn)
+    try:
+        await server.fetch("SELECT pg_terminate_backend(pid, 5000) FROM unnest($1::int[]) AS pid", backends)
+    finally:
+        await server.close()
+    await asyncio.sleep(0.1)  # the proxy passes the ends on
     assert await asyncio.gather(*(work("SELECT 1") for _ in range(_SIZE))) == ["1"] * _SIZE
 
 
