@@ -34,10 +34,10 @@ _KEEP_SECONDS = 2.0
 # committed, and the event ids see to it that nothing counts twice.
 _LETTING_GO_SECONDS = 30.0
 # How long the broker keeps a question that finds nothing, at the cost of two looks. It may keep back what it finds for as long, so this is
-# short where much comes. A heartbeat costs it a write: a group forms as soon with one a second as with two, and a second later with one in
+# short where somebody waits. A heartbeat costs it a write: a group forms as soon with one a second as with two, and a second later with one in
 # two seconds.
 _FETCH_MILLISECONDS, _HEARTBEAT_MILLISECONDS = 200, 1_000
-_SELDOM_FETCH_MILLISECONDS, _SELDOM_HEARTBEAT_MILLISECONDS = 500, 2_000
+_LEISURELY_FETCH_MILLISECONDS, _LEISURELY_HEARTBEAT_MILLISECONDS = 500, 2_000
 
 lag = Gauge(
     "paideia_consumer_lag_messages",
@@ -59,12 +59,15 @@ class ConsumerRuntime:
         *,
         batch_size: int = 500,
         patience: Patience | None = None,
+        leisurely: bool = False,
     ) -> None:
-        """`group` is the name of the context: every process that runs it shares the work."""
+        """`group` is the name of the context: every process that runs it shares the work. One that is `leisurely`, since nobody waits for what
+        it does, may have a message half a second later, and spares the broker most of its questions."""
         self._bootstrap = bootstrap
         self._group = group
         self._topics = list(topics)
         self._batch_size = batch_size
+        self._leisurely = leisurely or SELDOM.issuperset(topics)
         self._delivery = Delivery(group, handler, dead_letters, patience or Patience())
         self._session: _Session | None = None
 
@@ -86,7 +89,7 @@ class ConsumerRuntime:
     async def _consume(self) -> None:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, f"consumer-{self._group}") as thread:
-            session = self._session = _Session(self._bootstrap, self._group, self._topics, loop)
+            session = self._session = _Session(self._bootstrap, self._group, self._topics, loop, self._leisurely)
             try:
                 while True:
                     if batch := await loop.run_in_executor(thread, session.poll, self._batch_size):
@@ -118,7 +121,7 @@ class _Session:
     `begin`, `handled` and `end` are called on the event loop, all else, and librdkafka's callbacks, in the consumer's own thread.
     """
 
-    def __init__(self, bootstrap: str, group: str, topics: list[str], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, bootstrap: str, group: str, topics: list[str], loop: asyncio.AbstractEventLoop, leisurely: bool) -> None:
         self._group = group
         self._loop = loop
         self._owned: set[tuple[str, int]] = set()
@@ -133,7 +136,6 @@ class _Session:
         self._commit_at = 0.0
         self.joined = False
         self._trouble = BrokerTrouble(group)
-        seldom = SELDOM.issuperset(topics)
         self._consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -142,11 +144,11 @@ class _Session:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_uncommitted",
-                "heartbeat.interval.ms": _SELDOM_HEARTBEAT_MILLISECONDS if seldom else _HEARTBEAT_MILLISECONDS,
+                "heartbeat.interval.ms": _LEISURELY_HEARTBEAT_MILLISECONDS if leisurely else _HEARTBEAT_MILLISECONDS,
                 "session.timeout.ms": 6_000,
                 # It polls every two seconds, batch or no batch: one that does not is stuck, and others take over.
                 "max.poll.interval.ms": 120_000,
-                "fetch.wait.max.ms": _SELDOM_FETCH_MILLISECONDS if seldom else _FETCH_MILLISECONDS,
+                "fetch.wait.max.ms": _LEISURELY_FETCH_MILLISECONDS if leisurely else _FETCH_MILLISECONDS,
                 "queued.min.messages": 10_000,
                 "queued.max.messages.kbytes": 16 * 1024,
                 "fetch.queue.backoff.ms": 10,

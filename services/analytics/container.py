@@ -93,7 +93,13 @@ async def open_context(resources: Resources) -> Context:
     pool = await resources.pool("analytics")
     log_facts = WithoutErased("analytics", container.log_facts(), ErasedPeople(pool))
     facts = ConsumerRuntime(
-        settings.kafka_bootstrap, "analytics-reports", TOPICS, log_facts, resources.producer(), batch_size=1_000
+        settings.kafka_bootstrap,
+        "analytics-reports",
+        TOPICS,
+        log_facts,
+        resources.producer(),
+        batch_size=1_000,
+        leisurely=True,
     )
     pseudonyms = PostgresPseudonyms(counting_engine, settings.secret("lake_key").encode())
     privacy = ConsumerRuntime(

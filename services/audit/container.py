@@ -64,6 +64,7 @@ async def open_context(resources: Resources) -> Context:
         [ACTS, IDENTITY_EVENTS],
         container.acts(rest=_REST_SECONDS),
         resources.producer(),
+        leisurely=True,
     )
 
     async def ready() -> None:

@@ -83,7 +83,9 @@ async def open_context(resources: Resources) -> Context:
     )
     pool = await resources.pool("inference")
     user_attempts = WithoutErased("inference", container.user_attempts(), ErasedPeople(pool))
-    attempts = ConsumerRuntime(settings.kafka_bootstrap, "inference", [USER_ATTEMPTS], user_attempts, resources.producer())
+    attempts = ConsumerRuntime(
+        settings.kafka_bootstrap, "inference", [USER_ATTEMPTS], user_attempts, resources.producer(), leisurely=True
+    )
     privacy = ConsumerRuntime(
         settings.kafka_bootstrap,
         "inference-privacy",

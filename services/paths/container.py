@@ -73,7 +73,7 @@ async def open_context(resources: Resources) -> Context:
     bootstrap, producer = resources.settings.kafka_bootstrap, resources.producer()
     pool = await resources.pool("paths")
     progress_updates = WithoutErased("paths", container.progress_updates(), ErasedPeople(pool))
-    updates = ConsumerRuntime(bootstrap, "paths", [PROGRESS_UPDATES], progress_updates, producer)
+    updates = ConsumerRuntime(bootstrap, "paths", [PROGRESS_UPDATES], progress_updates, producer, leisurely=True)
     # A group of its own: while the catalog is away, updates still come in.
     changes = ConsumerRuntime(bootstrap, "paths-publications", [CATALOG_CHANGES], container.catalog_changes(), producer)
     privacy = ConsumerRuntime(
