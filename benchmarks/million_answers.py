@@ -3,9 +3,10 @@
     python benchmarks/million_answers.py [--learners 10000] [--answers 100] [--plot FILE.png]
 
 Starts a stack of its own, runs `paideia replay --via events` over a log of answers of simulated learners (2PL: 500 items, 20 skills),
-and looks every five seconds at the events that wait for each consumer group and at each part's resident memory. Prints JSON: what the
-replay accounted for, what the lake and the reports hold, the greatest lag and when it was drained, and each part's memory at a quarter of
-the time and at the end with their ratio; the plot shows both over time. Exits with 1 if anything is lost, counted twice or still waiting.
+and looks every five seconds at the events that wait for each consumer group and at each part's memory (what several of its processes
+share counts once). Prints JSON: what the replay accounted for, what the lake and the reports hold, the greatest lag and when it was drained,
+and each part's memory at a quarter of the time and at the end with their ratio; the plot shows both over time. Exits with 1 if anything
+is lost, counted twice or still waiting.
 """
 
 import argparse
@@ -43,15 +44,15 @@ def write_log(file: Path, learners: int, answers: int, seed: int = 11) -> None:
                 writer.writerow([f"learner-{learner}", position, f"item-{item}", f"skill-{item % SKILLS}", int(right)])
 
 
-def resident(platform: Platform) -> dict[str, float]:
-    """MiB by part, its children included."""
+def memory(platform: Platform) -> dict[str, float]:
+    """MiB by part, its children included; of memory that several processes map, each has its share."""
     found = {}
     for name, part in platform.record.parts.items():
         if part.pid is None:
             continue
         try:
             family = [psutil.Process(part.pid), *psutil.Process(part.pid).children(recursive=True)]
-            found[name] = sum(each.memory_info().rss for each in family) / 2**20
+            found[name] = sum(each.memory_full_info().pss for each in family) / 2**20
         except psutil.NoSuchProcess:
             continue
     return found
@@ -83,16 +84,16 @@ def draw(file: Path, looks: list[dict]) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (lag, memory) = pyplot.subplots(2, 1, figsize=(9, 7), sharex=True, layout="constrained")
+    figure, (lag, resident) = pyplot.subplots(2, 1, figsize=(9, 7), sharex=True, layout="constrained")
     times = [each["at"] / 60 for each in looks]
     for group in sorted({name for each in looks for name in each["waiting"]}):
         lag.plot(times, [each["waiting"].get(group, 0) for each in looks], label=group)
-    for part in sorted({name for each in looks for name in each["resident"]}):
-        memory.plot(times, [each["resident"].get(part, float("nan")) for each in looks], label=part)
+    for part in sorted({name for each in looks for name in each["memory"]}):
+        resident.plot(times, [each["memory"].get(part, float("nan")) for each in looks], label=part)
     lag.set_ylabel("events waiting")
-    memory.set_ylabel("resident MiB")
-    memory.set_xlabel("minutes")
-    for axes in (lag, memory):
+    resident.set_ylabel("MiB")
+    resident.set_xlabel("minutes")
+    for axes in (lag, resident):
         axes.legend(fontsize=7, ncols=2)
         axes.grid(alpha=0.3)
     figure.savefig(file, dpi=110)
@@ -104,7 +105,7 @@ def measure(platform: Platform, log: Path, plot: Path | None) -> dict:
     begin = time.monotonic()
 
     def look() -> None:
-        looks.append({"at": time.monotonic() - begin, "waiting": waiting(platform), "resident": resident(platform)})
+        looks.append({"at": time.monotonic() - begin, "waiting": waiting(platform), "memory": memory(platform)})
 
     with (log.parent / "replay.json").open("w+") as told:
         command = [sys.executable, "-m", "cli.main", "replay", str(log), "--via", "events", "--course", COURSE, "--json"]
@@ -123,7 +124,7 @@ def measure(platform: Platform, log: Path, plot: Path | None) -> dict:
         time.sleep(SECONDS_BETWEEN_LOOKS)
     if plot:
         draw(plot, looks)
-    quarter = looks[len(looks) // 4]["resident"]
+    quarter = min(looks, key=lambda each: abs(each["at"] - looks[-1]["at"] / 4))["memory"]
     return {
         "answers": expected,
         "replay": {
@@ -134,9 +135,9 @@ def measure(platform: Platform, log: Path, plot: Path | None) -> dict:
         "greatest_lag": max((sum(each["waiting"].values()) for each in looks), default=0),
         "lag_at_end": sum(looks[-1]["waiting"].values()),
         "seconds": {"replay": round(replayed), "until_all_was_everywhere": round(looks[-1]["at"])},
-        "resident_mib": {
+        "memory_mib": {
             name: {"quarter": round(quarter[name]), "end": round(size), "ratio": round(size / quarter[name], 2)}
-            for name, size in looks[-1]["resident"].items()
+            for name, size in looks[-1]["memory"].items()
             if quarter.get(name)
         },
     }

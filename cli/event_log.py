@@ -1,6 +1,7 @@
 """The log of events as an operator sees it: what its topics hold, and the dead letters."""
 
 import importlib
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ _REPLAY_GROUP = "paideia-dlq"
 _SECONDS = 10.0
 # The end that a broker tells may lag behind what it has acknowledged, so reading ends with silence.
 _SILENCE_SECONDS = 1.0
+_MOMENT_SECONDS = 3.0
 _BATCH = 500
 
 
@@ -136,22 +138,32 @@ class EventLog:
             described = self._admin.describe_consumer_groups([group], request_timeout=_SECONDS)[group].result(_SECONDS)
         return described.state not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD, ConsumerGroupState.UNKNOWN)
 
-    def lags(self, group: str, topics: Iterable[str]) -> list[Lag]:
-        """Returns how far the group is behind, for every partition of the topics of which it has handled something."""
-        places = [TopicPartition(topic, each) for topic in topics for each in range(len(self.extent(topic)))]
-        if not places:
-            return []
+    def lags(self, groups: Iterable[str], topics: Iterable[str]) -> list[Lag]:
+        """Returns how far each group is behind, for every partition of the topics of which it has handled something."""
+        ends = self._ends({topic: self.extent(topic) for topic in topics})
+        return [each for group in groups for each in self._lags(group, ends)] if ends else []
+
+    def _lags(self, group: str, ends: Mapping[tuple[str, int], int]) -> list[Lag]:
+        places = [TopicPartition(*at) for at in ends]
         with self._as_member_of(group) as member, _told(f"what {group} has handled cannot be read"):
             handled = {(at.topic, at.partition): at.offset for at in member.committed(places, timeout=_SECONDS) if at.offset >= 0}
-        unread = (
-            list(self._read([TopicPartition(*at, offset) for at, offset in handled.items()], follow=False)) if handled else []
-        )
-        lags = []
-        for (topic, partition), offset in handled.items():
-            ahead = [each for each in unread if (each.topic, each.partition) == (topic, partition) and each.offset >= offset]
-            end = ahead[-1].offset + 1 if ahead else offset
-            lags.append(Lag(group, topic, partition, offset, end, ahead[0].sent_at if ahead else None))
-        return lags
+        first = self._first([TopicPartition(*at, offset) for at, offset in handled.items() if offset < ends[at]])
+        return [
+            Lag(group, *at, offset, max(offset + 1, ends[at]), first[at].sent_at)
+            if at in first
+            else Lag(group, *at, offset, offset, None)
+            for at, offset in handled.items()
+        ]
+
+    def _first(self, places: list[TopicPartition]) -> dict[tuple[str, int], Entry]:
+        """Returns the first message at or after each place; none where there is none."""
+        found: dict[tuple[str, int], Entry] = {}
+        if places:
+            for each in self._read(places, follow=False, seconds=_SECONDS):
+                found.setdefault((each.topic, each.partition), each)
+                if len(found) == len(places):
+                    break
+        return found
 
     def places_at(self, topic: str, moment: datetime | None) -> list[tuple[int, int]]:
         """Returns, of each partition, the offset of the first message sent at or after a moment, and the one after the last message.
@@ -159,7 +171,7 @@ class EventLog:
         Without a moment, the first offset there is.
         """
         extent = self.extent(topic)
-        ends = self._ends(topic, extent)
+        ends = list(self._ends({topic: extent}).values())
         if moment is None:
             return [(low, end) for (low, _), end in zip(extent, ends, strict=True)]
         milliseconds = int(moment.timestamp() * 1000)
@@ -177,13 +189,15 @@ class EventLog:
         with self._as_member_of(group) as member, _told(f"the group {group} cannot be moved; it must not be working"):
             member.commit(offsets=places, asynchronous=False)
 
-    def _ends(self, topic: str, extent: list[tuple[int, int]]) -> list[int]:
-        """Returns the offset after the last message of each partition, found by reading: the end that is told may lag by a batch."""
-        ends = [high for _, high in extent]
-        for each in self._read(
-            [TopicPartition(topic, at, max(low, high - 1)) for at, (low, high) in enumerate(extent)], follow=False
-        ):
-            ends[each.partition] = max(ends[each.partition], each.offset + 1)
+    def _ends(self, extents: Mapping[str, list[tuple[int, int]]]) -> dict[tuple[str, int], int]:
+        """Returns the offset after the last message of each partition of topics, found by reading: the end that is told may lag by a batch.
+        Where more comes all the time, the end is where it was a moment ago."""
+        told = {(topic, at): each for topic, partitions in extents.items() for at, each in enumerate(partitions)}
+        ends = {place: high for place, (_, high) in told.items()}
+        places = [TopicPartition(*place, max(low, high - 1)) for place, (low, high) in told.items()]
+        for each in self._read(places, follow=False, seconds=_MOMENT_SECONDS):
+            place = each.topic, each.partition
+            ends[place] = max(ends[place], each.offset + 1)
         return ends
 
     def _is_since(self, topic: str, place: TopicPartition, moment: datetime, end: int) -> bool:
@@ -253,13 +267,14 @@ class EventLog:
         with _told("the broker did not remember what was replayed; replaying again is harmless"):
             self._consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
 
-    def _read(self, places: list[TopicPartition], follow: bool) -> Iterator[Entry]:
+    def _read(self, places: list[TopicPartition], follow: bool, seconds: float = math.inf) -> Iterator[Entry]:
+        """Yields what there is, for so many seconds at most, until nothing has come for a while, or without an end."""
         self._consumer.assign(places)
         try:
-            heard = time.monotonic()
+            began = heard = time.monotonic()
             # The first messages may take as long as the connection does.
             patience = _SILENCE_SECONDS * 2
-            while follow or time.monotonic() - heard < patience:
+            while follow or (time.monotonic() - heard < patience and time.monotonic() - began < seconds):
                 for message in self._consumer.consume(_BATCH, 0.2):
                     if (error := message.error()) is not None:
                         if error.retriable() or error.code() == KafkaError._PARTITION_EOF:

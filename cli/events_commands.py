@@ -97,7 +97,7 @@ def lag(
         known = log.groups()
         if group and group not in known:
             _fail(f"there is no consumer group {group}; there are: {', '.join(known) or 'none'}", as_json)
-        found = [each for name in ([group] if group else known) for each in log.lags(name, names)]
+        found = log.lags([group] if group else known, names)
         working = {name: log.is_working(name) for name in {each.group for each in found}}
     rows = [
         {

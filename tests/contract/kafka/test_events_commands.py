@@ -121,6 +121,29 @@ async def test_the_lag_of_a_group_is_what_it_has_not_handled(
     assert not any(each["working"] for each in found)
 
 
+async def test_the_lag_is_told_while_more_comes_all_the_time(
+    run: Run, kafka_bootstrap: str, producer: KafkaProducer, topic: str
+) -> None:
+    await ensure_topics(kafka_bootstrap, [topic])
+    await producer.send([event(topic, f"l{number}") for number in range(20)])
+    await counted(kafka_bootstrap, producer, topic, 20)
+    await producer.send([event(topic, f"l{number}") for number in range(2_000)])
+
+    async def keep_sending() -> None:
+        while True:
+            await producer.send([event(topic, f"l{number}") for number in range(10)])
+            await asyncio.sleep(0.1)
+
+    sending = asyncio.create_task(keep_sending())
+    try:
+        found = (await asyncio.wait_for(asyncio.to_thread(run, "lag", topic), 60))["lags"]
+    finally:
+        sending.cancel()
+    assert sum(each["handled"] for each in found) == 20
+    assert sum(each["lag"] for each in found) >= 2_000
+    assert all(each["waits_since"] for each in found)
+
+
 async def test_a_group_handles_again_what_was_sent_since_a_moment(
     run: Run, kafka_bootstrap: str, producer: KafkaProducer, topic: str
 ) -> None:
