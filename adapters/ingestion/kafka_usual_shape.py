@@ -62,6 +62,7 @@ _USUAL = re.compile(
     rb"\x0a\x24" + _UUID + rb"(\x12" + _NAME + rb")\x1a" + _span((5,)) + rb"(?:(\x22" + _NAME + rb"))?(?:\x28" + _NUMBER + rb")?"
     rb"(?:\x32([\x01-\x7f]|[\x80-\xff][\x01-\x7f])" + _ATTEMPT + rb"|\x3a([\x01-\x7f])" + _SESSION + rb")"
 ).fullmatch
+_LEARNER_AT = 38  # after the id with its tag and length
 _LENGTHS = {bytes([size]): size for size in range(1, 128)} | {
     bytes([low, high]): (low & 127) | high << 7 for low in range(128, 256) for high in range(1, 128)
 }
@@ -85,7 +86,7 @@ class QuickExaminer:
             topic, whole = ATTEMPTS, _LENGTHS[length] == len(encoding) - shape.end(3)
         else:
             topic, whole = SESSIONS, within[0] == len(session) and around[0] == len(session) + 4
-        at = shape.end(1) + 3
+        at = _LEARNER_AT + len(learner) + 3
         seconds = encoding[at : at + 5]
         # The parts that are known are as long as they say, so each begins where the expression found it, and so does the payload.
         if (
@@ -97,11 +98,8 @@ class QuickExaminer:
             and (item is None or item in self._items)
             and (choices is None or choices in self._choices)
         ):
-            # The up to five bytes of seven bits after the tag; none if there is none.
-            nanos = int.from_bytes(encoding[at + 6 : at + encoding[at - 2] - 1], "little")
-            nanos = nanos & 0x7F | nanos >> 1 & 0x3F80 | nanos >> 2 & 0x1FC000 | nanos >> 3 & 0xFE00000 | nanos >> 4 & 0x7F0000000
             # As Entry(...) does, without its call.
-            return _new(Entry, (event.id, name, topic, f"{moment[1]}.{nanos:09d}Z", encoding))
+            return _new(Entry, (event.id, name, topic, f"{moment[1]}.{event.occur_time.nanos:09d}Z", encoding))
         found = self._by_rules(event, latest)
         parts = [part for part in (learner, course, item, choices) if part is not None]
         if isinstance(found, Entry) and whole and all(map(_is_framed, parts)):
