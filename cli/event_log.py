@@ -64,7 +64,7 @@ class Entry:
 class Lag:
     """How far a consumer group is behind on one partition: it has handled what is before `handled`; `end` is after the newest message.
 
-    `waits_since` is when the oldest unhandled message was sent, None when there is none.
+    `waits_since` is when the oldest unhandled message was sent, None when there is none, or it could not be read in time.
     """
 
     group: str
@@ -149,9 +149,7 @@ class EventLog:
             handled = {(at.topic, at.partition): at.offset for at in member.committed(places, timeout=_SECONDS) if at.offset >= 0}
         first = self._first([TopicPartition(*at, offset) for at, offset in handled.items() if offset < ends[at]])
         return [
-            Lag(group, *at, offset, max(offset + 1, ends[at]), first[at].sent_at)
-            if at in first
-            else Lag(group, *at, offset, offset, None)
+            Lag(group, *at, offset, max(offset, ends[at]), first[at].sent_at if at in first else None)
             for at, offset in handled.items()
         ]
 

@@ -13,7 +13,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from adapters.shared.delivery import Message
-from adapters.shared.kafka import BrokerTrouble, LogUnavailable
+from adapters.shared.kafka import NOTICE_SILENCE, BrokerTrouble, LogUnavailable
 from adapters.shared.topics import ensure_topics
 
 log = structlog.get_logger()
@@ -78,6 +78,7 @@ class TopicFrom:
                     "queued.max.messages.kbytes": 16 * 1024,
                     "fetch.queue.backoff.ms": 10,
                     "reconnect.backoff.max.ms": 1_000,
+                    **NOTICE_SILENCE,
                     "log_level": 2,
                     "error_cb": BrokerTrouble("lake"),
                 },

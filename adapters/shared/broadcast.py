@@ -10,7 +10,7 @@ import confluent_kafka
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
 
-from adapters.shared.kafka import BrokerTrouble
+from adapters.shared.kafka import NOTICE_SILENCE, BrokerTrouble
 from adapters.shared.topics import ensure_topics
 from domain.shared.clock import Clock
 from domain.shared.errors import Unavailable
@@ -68,7 +68,7 @@ class Broadcast:
                 "fetch.error.backoff.ms": 200,
                 "reconnect.backoff.ms": 100,
                 "reconnect.backoff.max.ms": 1_000,
-                "socket.timeout.ms": 10_000,
+                **NOTICE_SILENCE,
                 "log_level": 2,
                 "error_cb": BrokerTrouble(f"broadcast-{self._topic}"),
             },

@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from prometheus_client import Gauge
 
 from adapters.shared.delivery import OUTAGES, DeadLetters, Delivery, Handler, Message, Patience, dead_letter_of
-from adapters.shared.kafka import BrokerTrouble, LogUnavailable
+from adapters.shared.kafka import NOTICE_SILENCE, BrokerTrouble, LogUnavailable
 from adapters.shared.topics import SELDOM, ensure_topics
 
 __all__ = ["ConsumerRuntime", "Delivery", "Handler", "Message", "Patience", "dead_letter_of"]
@@ -157,10 +157,7 @@ class _Session:
                 "retry.backoff.max.ms": 500,
                 "reconnect.backoff.ms": 100,
                 "reconnect.backoff.max.ms": 1_000,
-                # A network that swallows everything is noticed within this, not after the default minute.
-                "socket.timeout.ms": 10_000,
-                "socket.connection.setup.timeout.ms": 5_000,
-                "socket.keepalive.enable": True,
+                **NOTICE_SILENCE,
                 "topic.metadata.refresh.interval.ms": 10_000,
                 # Its own log repeats every failed attempt to connect; BrokerTrouble tells each fault now and then.
                 "log_level": 2,

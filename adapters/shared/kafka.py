@@ -5,7 +5,7 @@ while something is under way. (A thread that waits for them would fight the loop
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
 from time import monotonic
@@ -20,6 +20,13 @@ from domain.shared.events import EventEnvelope
 Headers = list[tuple[str, str | bytes | None]]
 
 log = structlog.get_logger()
+
+NOTICE_SILENCE: Mapping[str, int | bool] = {
+    "socket.timeout.ms": 10_000,
+    "socket.connection.setup.timeout.ms": 5_000,
+    "socket.keepalive.enable": True,
+}
+"""Settings of librdkafka for every client: a network that swallows everything is noticed within these, not after the default minute."""
 
 # A broker in memory answers within a few milliseconds, one on S3 within many: the pauses between two looks grow from the one to the other.
 _UNDER_WAY_SECONDS, _UNDER_WAY_LONG_SECONDS = 0.001, 0.008
@@ -183,10 +190,7 @@ class KafkaProducer:
                 "retry.backoff.max.ms": 500,
                 "reconnect.backoff.ms": 100,
                 "reconnect.backoff.max.ms": 1_000,
-                # A network that swallows everything is noticed within this, not after the default minute.
-                "socket.timeout.ms": 10_000,
-                "socket.connection.setup.timeout.ms": 5_000,
-                "socket.keepalive.enable": True,
+                **NOTICE_SILENCE,
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "queue.buffering.max.messages": _BUFFERED_MESSAGES,
                 "queue.buffering.max.kbytes": _BUFFERED_KILOBYTES,

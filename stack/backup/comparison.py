@@ -43,6 +43,10 @@ async def fingerprint(connection: asyncpg.Connection) -> Fingerprint:
     return found
 
 
+def _is_empty_outbox(name: str, tables: Fingerprint) -> bool:
+    return name.endswith(".outbox") and name in tables and tables[name][0] == 0
+
+
 def compare_tables(before: Fingerprint, after: Fingerprint, restored: Fingerprint) -> Comparison:
     """`before` and `after` are the source's, on both sides of the moment that was restored.
 
@@ -54,7 +58,7 @@ def compare_tables(before: Fingerprint, after: Fingerprint, restored: Fingerprin
         if found is not None and found in (before.get(name), after.get(name)):
             result.equal += 1
             result.rows += found[0]
-        elif before.get(name) != after.get(name) or name.endswith(".outbox"):
+        elif before.get(name) != after.get(name) or _is_empty_outbox(name, before):
             result.changed_meanwhile.append(name)
         else:
             result.different.append(name)

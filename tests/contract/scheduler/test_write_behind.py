@@ -72,26 +72,15 @@ async def test_what_a_dead_process_left_behind_another_makes_durable(pool: async
     heir.cancel()
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1.1])  # then it is due to be asked again, and nobody knows yet whether it is back
 async def test_while_the_cache_is_away_records_are_durable_before_they_are_answered(
-    pool: asyncpg.Pool, organization: str
+    pool: asyncpg.Pool, organization: str, seconds: float
 ) -> None:
     async with Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2) as absent:
         records = RedisRecords(absent)
         while not records.away:
             await records.get(organization, "any")
-        decision = a_decision()
-        await WriteBehindDecisionLog(records, PostgresDecisionLog(pool)).keep(organization, decision)
-    assert await PostgresDecisionLog(pool).get(organization, decision.id) == decision
-
-
-async def test_a_record_is_durable_before_its_answer_until_the_cache_has_been_seen_again(
-    pool: asyncpg.Pool, organization: str
-) -> None:
-    async with Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2) as absent:
-        records = RedisRecords(absent)
-        while not records.away:
-            await records.get(organization, "any")
-        await asyncio.sleep(1.1)  # the cache is due to be asked again, and whether it is back nobody knows yet
+        await asyncio.sleep(seconds)
         decision = a_decision()
         await WriteBehindDecisionLog(records, PostgresDecisionLog(pool)).keep(organization, decision)
     assert await PostgresDecisionLog(pool).get(organization, decision.id) == decision

@@ -205,6 +205,7 @@ def test_what_was_on_its_way_at_the_moment_is_no_difference() -> None:
     empty, held = {"identity.outbox": (0, "0")}, {"identity.outbox": (1, "7")}
     found = compare_tables(empty, empty, held)
     assert (found.changed_meanwhile, found.different) == (["identity.outbox"], [])
+    assert compare_tables(held, held, empty).different == ["identity.outbox"]
 
 
 def log_of(tmp_path: Path, ages: list[float]) -> Path:
