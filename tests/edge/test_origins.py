@@ -3,9 +3,16 @@
 import pytest
 
 from tests.edge.conftest import Front
+from tests.edge.proxy import eventually
 
 PAGE = "https://learn.north.test"
 ASKED = {"access-control-request-method": "POST", "access-control-request-headers": "authorization, content-type"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def identity_answers(front: Front) -> None:
+    """A question that identity did not answer is put again after a second, and what ran before may have kept identity from answering."""
+    eventually(lambda: front.rest.options("/v1/courses/sql", headers=ASKED | {"origin": PAGE}).status_code == 204)
 
 
 def test_a_preflight_from_a_page_of_some_organization_is_answered(front: Front) -> None:
