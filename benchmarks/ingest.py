@@ -133,7 +133,7 @@ def record_of(event: LearningEvent) -> Record:
     """Returns the message that ingestion makes of an event."""
     id, learner, topic, time, encoding = entry_of(event)
     traceparent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-    return topic, f"north/{learner}", encoding, event_headers(id, time, TYPE, "ingestion", "north", traceparent)
+    return topic, f"north/{learner}", encoding, event_headers(id.decode(), time.decode(), TYPE, "ingestion", "north", traceparent)
 
 
 def bare(bootstrap: str, all_events: Sequence[LearningEvent], rounds: int) -> Measured:
@@ -207,7 +207,7 @@ async def in_process(bootstrap: str, requests: Sequence[bytes], count: int, roun
     teacher = Caller("north", "tom", frozenset({Role.TEACHER}))
 
     async def call(request: bytes) -> int:
-        return (await ingest(teacher, IngestEventsRequest.FromString(request).events)).accepted
+        return (await ingest(teacher, IngestEventsRequest.FromString(request))).accepted
 
     used = time.process_time()
     try:

@@ -1,6 +1,5 @@
 """The event log in Kafka: one topic for attempts, one for sessions, one for the rest."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
@@ -9,7 +8,7 @@ from paideia.ingestion.v1.events_pb2 import LearningEvent
 from adapters.ingestion.kafka_entry import ATTEMPTS, OTHERS, SESSIONS, Entry
 from adapters.shared.kafka import event_headers
 from adapters.shared.record_batch import LENGTHS, header, sized, varint
-from adapters.shared.round_producer import Lane, RoundProducer
+from adapters.shared.round_producer import RoundProducer
 from domain.ingestion.ports import EventLog
 from domain.shared.trace import current_traceparent
 
@@ -24,29 +23,37 @@ class KafkaEventLog(EventLog[Entry]):
 
     def __init__(self, producer: RoundProducer) -> None:
         self._producer = producer
-        self._keys = _Keys()
+        self._keys: dict[str, _Keys] = {}
+        self._remembered = 0
 
     async def append(self, organization: str, entries: Sequence[Entry]) -> None:
         partitions = await self._producer.partitions(TOPICS)
         id_header, time_header, shared = _headers(organization, current_traceparent.get())
-        keys, prefix = self._keys, f"{organization}/"
-        lanes: dict[Lane, list[bytes]] = defaultdict(list)
+        keys = self._keys.setdefault(organization, _Keys(organization))
+        known = len(keys)
+        topics: dict[str, list[list[bytes]]] = {topic: [[] for _ in range(count)] for topic, count in partitions.items()}
         for id, learner, topic, time, encoding in entries:
-            hashed, key = keys[prefix + learner]
-            lanes[topic, hashed % partitions[topic]].append(
-                b"".join((key, LENGTHS[len(encoding)], encoding, id_header, id.encode(), time_header, time.encode(), shared))
+            hashed, key = keys[learner]
+            lanes = topics[topic]
+            lanes[hashed % len(lanes)].append(
+                b"".join((key, LENGTHS[len(encoding)], encoding, id_header, id, time_header, time, shared))
             )
-        await self._producer.send(lanes)
+        self._remembered += len(keys) - known
+        if self._remembered > _KEYS_REMEMBERED:
+            self._keys, self._remembered = {}, 0
+        await self._producer.send({(topic, number): lane for topic, lanes in topics.items() for number, lane in enumerate(lanes)})
 
 
 class _Keys(dict[str, tuple[int, bytes]]):
-    """The hash of each key, by which the clients of Kafka choose its partition, and the key as a record has it. Remembers the last ones."""
+    """The hash of the key of each learner, by which the clients of Kafka choose its partition, and the key as a record has it."""
 
-    def __missing__(self, key: str) -> tuple[int, bytes]:
-        if len(self) >= _KEYS_REMEMBERED:
-            self.clear()
-        encoded = key.encode()
-        self[key] = found = murmur2(encoded) & 0x7FFFFFFF, sized(encoded)
+    def __init__(self, organization: str) -> None:
+        super().__init__()
+        self._organization = organization
+
+    def __missing__(self, learner: str) -> tuple[int, bytes]:
+        key = f"{self._organization}/{learner}".encode()
+        self[learner] = found = murmur2(key) & 0x7FFFFFFF, sized(key)
         return found
 
 

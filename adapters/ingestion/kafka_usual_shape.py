@@ -4,17 +4,20 @@ The rules read some twenty fields of an event, each by a call into the decoded m
 encoding instead, which protobuf writes in the order of the fields' numbers and without defaults. It knows attempts and sessions, plain
 characters, and texts of up to 127 bytes; names come again and again, and are looked up among those that the rules have passed. Whatever is
 not known here goes to the rules, so no event is refused here, and none taken that the rules would refuse.
+
+What costs are the calls and the objects for each event. So a batch is encoded at once, and its events' parts are handled by kind.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import TypeVar
 
+import numpy as np
 from paideia.ingestion.v1.events_pb2 import LearningEvent
+from paideia.ingestion.v1.ingestion_service_pb2 import IngestEventsRequest, StreamEventsRequest
 
 from adapters.ingestion.kafka_entry import ATTEMPTS, SESSIONS, Entry, entry_of, second
-from domain.ingestion.ports import Examiner
 from domain.ingestion.rules import Fault, examine
 
 Value = TypeVar("Value")
@@ -27,7 +30,7 @@ _LONGEST_REMEMBERED = 256
 
 def _varint(size: int) -> bytes:
     """Returns the pattern of a positive number of so many bytes."""
-    return rb"[\x80-\xff]" * (size - 1) + rb"[\x01-\x7f]"
+    return rb"[\x80-\xff]{%d}+[\x01-\x7f]" % (size - 1)
 
 
 # Up to 998 million: of what is above it, some is a second and more.
@@ -45,80 +48,125 @@ def _span(sizes: Iterable[int]) -> bytes:
     return b"(?:" + b"|".join(shapes) + b")"
 
 
-_UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_NUMBER = rb"[\x80-\xff]{0,8}[\x01-\x7f]"
+# Possessive where nothing that follows could begin with what would be given back.
+_UUID = rb"[0-9a-f]{8}+-[0-9a-f]{4}+-[0-9a-f]{4}+-[0-9a-f]{4}+-[0-9a-f]{12}+"
+_NUMBER = rb"[\x80-\xff]{0,8}+[\x01-\x7f]"
 _NAME = rb"[\x01-\x7f][A-Za-z0-9._~/-]+"
 _ATTEMPT = (
     rb"(\x0a" + _NAME + rb"(?:\x12" + _NAME + rb")+)"  # the item with its skills: they come together again
-    rb"(?:(?:\x19\x00{6}\xf0\x3f)?\x20\x01|\x19\x00{8})?"  # the score: none, 1 and correct, or 0 and not
-    rb"(?:\x28" + _NUMBER + rb")?"
-    rb"(?:\x32" + _span((0, 1, 2)) + rb")?"
-    rb"(?:\x38[\x01-\x64])?"
-    rb"(?:\x42\x2edecisions/" + _UUID + rb")?"
+    rb"(?:(?:\x19\x00{6}\xf0\x3f)?+\x20\x01|\x19\x00{8})?+"  # the score: none, 1 and correct, or 0 and not
+    rb"(?:\x28" + _NUMBER + rb")?+"
+    rb"(?:\x32" + _span((0, 1, 2)) + rb")?+"
+    rb"(?:\x38[\x01-\x64])?+"
+    rb"(?:\x42\x2edecisions/" + _UUID + rb")?+"
     rb"((?:\x52" + _NAME + rb")+)?"
 )
 _SESSION = rb"\x0a([\x01-\x7f])([\x20-\x7e]+)\x10[\x01\x02]"
 _USUAL = re.compile(
-    rb"\x0a\x24" + _UUID + rb"(\x12" + _NAME + rb")\x1a" + _span((5,)) + rb"(?:(\x22" + _NAME + rb"))?(?:\x28" + _NUMBER + rb")?"
-    rb"(?:\x32([\x01-\x7f]|[\x80-\xff][\x01-\x7f])" + _ATTEMPT + rb"|\x3a([\x01-\x7f])" + _SESSION + rb")"
+    rb"\x0a\x24(" + _UUID + rb")"
+    rb"(\x12" + _NAME + rb"+)"
+    rb"\x1a(" + _span((5,)) + rb")"
+    rb"(\x22" + _NAME + rb")?"
+    rb"(?:\x28" + _NUMBER + rb")?+"
+    rb"(?:\x32([\x01-\x7f]|[\x80-\xff][\x01-\x7f])(" + _ATTEMPT + rb")|\x3a([\x01-\x7f])" + _SESSION + rb")"
 ).fullmatch
-_LEARNER_AT = 38  # after the id with its tag and length
-_LENGTHS = {bytes([size]): size for size in range(1, 128)} | {
+# What it finds in an event of another shape: nothing, and no payload that is as long as it says.
+_UNUSUAL = (*[b""] * 8, b"\x00", b"\x00", b"")
+_SIZES = {bytes([size]): size for size in range(1, 128)} | {
     bytes([low, high]): (low & 127) | high << 7 for low in range(128, 256) for high in range(1, 128)
 }
+_WORTH = np.uint32(128) ** np.arange(5, dtype=np.uint32)  # of each group of seven bits in a varint
+_PLACES = np.uint32(10) ** np.arange(8, -1, -1, dtype=np.uint32)
+_NUMBERED = re.compile(rb"\x08[\x80-\xff]*[\x00-\x7f]").match  # a message of a stream has its number before its events
 
 
 class QuickExaminer:
     """Examines as the rules do. Remembers the parts of events that were fit: names with their tags and lengths, and seconds."""
 
-    def __init__(self, examine: Examiner[LearningEvent, LearningEvent] = examine) -> None:
+    def __init__(self, examine: Callable[[LearningEvent, float], LearningEvent | Fault] = examine) -> None:
         self._examine = examine
         self._learners: dict[bytes, str] = {}
-        self._seconds: dict[bytes, tuple[int, str]] = {}
+        self._seconds: dict[bytes, tuple[int, bytes]] = {}
         self._courses, self._items, self._choices = dict[bytes, None](), dict[bytes, None](), dict[bytes, None]()
 
-    def __call__(self, event: LearningEvent, latest: float) -> Entry | Fault:
-        encoding = event.SerializeToString()
-        if (shape := _USUAL(encoding)) is None:
-            return self._by_rules(event, latest)
-        learner, course, length, item, choices, around, within, session = shape.groups()
-        if length is not None:
-            topic, whole = ATTEMPTS, _LENGTHS[length] == len(encoding) - shape.end(3)
-        else:
-            topic, whole = SESSIONS, within[0] == len(session) and around[0] == len(session) + 4
-        at = _LEARNER_AT + len(learner) + 3
-        seconds = encoding[at : at + 5]
-        # The parts that are known are as long as they say, so each begins where the expression found it, and so does the payload.
-        if (
-            whole
-            and (name := self._learners.get(learner)) is not None
-            and (moment := self._seconds.get(seconds)) is not None
-            and moment[0] <= latest
-            and (course is None or course in self._courses)
-            and (item is None or item in self._items)
-            and (choices is None or choices in self._choices)
+    def __call__(self, batch: IngestEventsRequest | StreamEventsRequest, latest: float) -> list[Entry | Fault]:
+        if not (encodings := _encodings(batch)):
+            return []
+        shapes = [_UNUSUAL if (shape := _USUAL(each)) is None else shape.groups(b"") for each in encodings]
+        ids, learners, times, courses, sizes, attempts, items, choices, around, within, sessions = zip(*shapes, strict=True)
+        found: list[Entry | Fault] = []
+        # Looked up as the loop arrives at them, so that what one event has taught is known in the next.
+        for encoding, id, name, moment, fraction, course, item, chosen, size, attempt, outer, inner, session in zip(
+            encodings,
+            ids,
+            map(self._learners.get, learners),
+            map(self._seconds.get, [time[2:7] for time in times]),
+            _fractions([time[8:] for time in times]),
+            map(self._courses.__contains__, courses),
+            map(self._items.__contains__, items),
+            map(self._choices.__contains__, choices),
+            sizes,
+            attempts,
+            around,
+            within,
+            sessions,
+            strict=True,
         ):
-            # As Entry(...) does, without its call.
-            return _new(Entry, (event.id, name, topic, f"{moment[1]}.{event.occur_time.nanos:09d}Z", encoding))
-        found = self._by_rules(event, latest)
-        parts = [part for part in (learner, course, item, choices) if part is not None]
-        if isinstance(found, Entry) and whole and all(map(_is_framed, parts)):
-            _remember(self._learners, learner, found.learner)
-            _remember(self._seconds, seconds, (event.occur_time.seconds, second(event.occur_time.seconds)))
-            for known, part in ((self._courses, course), (self._items, item), (self._choices, choices)):
-                _remember(known, part, None)
+            whole = _SIZES[size] == len(attempt) if size else outer[0] - 4 == inner[0] == len(session)
+            # The parts that are known are as long as they say, so each begins where the expression found it, and so does the payload.
+            if whole and name and moment and moment[0] <= latest and course and item and chosen:
+                # As Entry(...) does, without its call.
+                found.append(_new(Entry, (id, name, ATTEMPTS if size else SESSIONS, moment[1] + fraction, encoding)))
+            else:
+                index = len(found)
+                found.append(self._by_rules(batch.events[index], latest, shapes[index] if whole else None))
         return found
 
-    def _by_rules(self, event: LearningEvent, latest: float) -> Entry | Fault:
+    def _by_rules(self, event: LearningEvent, latest: float, shape: Sequence[bytes] | None) -> Entry | Fault:
+        """Asks the rules, and remembers the parts of a fit event of the usual shape."""
         found = self._examine(event, latest)
-        return found if isinstance(found, Fault) else entry_of(found)
+        if isinstance(found, Fault):
+            return found
+        entry = entry_of(found)
+        if shape is not None:
+            _, learner, time, course, _, _, item, choices, *_ = shape
+            if all(map(_is_framed, (learner, course, item, choices))):
+                seconds = found.occur_time.seconds
+                _remember(self._learners, learner, entry.learner)
+                _remember(self._seconds, time[2:7], (seconds, second(seconds)))
+                for known, part in ((self._courses, course), (self._items, item), (self._choices, choices)):
+                    _remember(known, part, None)
+        return entry
 
 
-def _remember(known: dict[bytes, Value], part: bytes | None, value: Value) -> None:
-    if part is not None:
-        if len(known) >= _REMEMBERED:
-            known.clear()
-        known[part] = value
+def _encodings(batch: IngestEventsRequest | StreamEventsRequest) -> list[bytes]:
+    """Returns the encoding of each event. The batch's has them one after another, each after its tag and its size."""
+    encoded = batch.SerializeToString()
+    found = []
+    at = number.end() if (number := _NUMBERED(encoded)) else 0
+    for _ in range(len(batch.events)):
+        size, at, shift = encoded[at + 1], at + 2, 7
+        while size >> shift:  # another group of seven bits follows
+            size, at, shift = size ^ 1 << shift | encoded[at] << shift, at + 1, shift + 7
+        found.append(encoded[at : at + size])
+        at += size
+    return found
+
+
+def _fractions(nanos: Sequence[bytes]) -> list[bytes]:
+    """Returns fractions of seconds as RFC 3339 writes them in UTC: `.359000000Z`. Takes nanoseconds as varints; none is zero."""
+    groups = np.frombuffer(b"".join([each.ljust(5, b"\x00") for each in nanos]), np.uint8).reshape(-1, 5) & 127
+    text = np.empty((len(nanos), 11), np.uint8)
+    text[:, 0], text[:, -1] = b".Z"
+    text[:, 1:-1] = (groups @ _WORTH)[:, None] // _PLACES % 10 + ord("0")
+    written = text.tobytes()
+    return [written[at : at + 11] for at in range(0, len(written), 11)]
+
+
+def _remember(known: dict[bytes, Value], part: bytes, value: Value) -> None:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[part] = value
 
 
 def _is_framed(fields: bytes) -> bool:

@@ -12,7 +12,6 @@ from cramjam import lz4
 _LZ4 = 3
 _FASTEST = 1
 _MAGIC = 2
-_NO_TIMESTAMP_NOR_ATTRIBUTES = b"\0\0"
 # First offset, length, epoch of the leader, magic, checksum; then what the checksum is of, but for the records.
 _ENVELOPE = struct.Struct(">qiibI")
 _HEAD = struct.Struct(">hiqqqhii")
@@ -32,13 +31,19 @@ def varint(number: int) -> bytes:
 
 
 class _Varints(dict[int, bytes]):
+    """Varints after what is always before them: the same few thousand come again and again."""
+
+    def __init__(self, before: bytes = b"") -> None:
+        super().__init__()
+        self._before = before
+
     def __missing__(self, number: int) -> bytes:
-        self[number] = encoded = varint(number)
+        self[number] = encoded = self._before + varint(number)
         return encoded
 
 
 LENGTHS = _Varints()
-"""Lengths as varints: the same few thousand come again and again."""
+_FRONTS = _Varints(b"\0\0")  # neither attributes nor a time of its own, and the offset
 
 
 def sized(data: bytes) -> bytes:
@@ -57,7 +62,7 @@ def record_batch(records: Sequence[bytes], milliseconds: int) -> bytes:
     """
     parts: list[bytes] = []
     for offset, record in enumerate(records):
-        front = _NO_TIMESTAMP_NOR_ATTRIBUTES + LENGTHS[offset]
+        front = _FRONTS[offset]
         parts += (LENGTHS[len(front) + len(record)], front, record)
     # Blocks that are independent of each other: brokers read no others.
     compressor = lz4.Compressor(level=_FASTEST, content_checksum=False, block_linked=False)

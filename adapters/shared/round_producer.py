@@ -65,28 +65,31 @@ class _Call:
 
 @dataclass(slots=True)
 class _Queue:
-    """What waits for one partition: pieces of calls, and before them the batch that is sent until the broker has it."""
+    """What waits for one partition: pieces of calls with their bytes, and before them the batch that is sent until the broker has it."""
 
-    pieces: deque[tuple[_Call, list[bytes]]] = field(default_factory=deque)
+    pieces: deque[tuple[_Call, list[bytes], int]] = field(default_factory=deque)
     batch: bytes | None = None
     calls: list[_Call] = field(default_factory=list)
     not_before: float = 0.0
 
-    def add(self, call: _Call, records: list[bytes]) -> None:
+    def add(self, call: _Call, records: list[bytes], size: int) -> None:
         """Cuts what is too large for a batch."""
+        if size <= _BATCH_BYTES:
+            self._append(call, records, size)
+            return
         piece: list[bytes] = []
         size = 0
         for record in records:
             if size + len(record) > _BATCH_BYTES and piece:
-                self._append(call, piece)
+                self._append(call, piece, size)
                 piece, size = [], 0
             piece.append(record)
             size += len(record)
-        self._append(call, piece)
+        self._append(call, piece, size)
 
-    def _append(self, call: _Call, piece: list[bytes]) -> None:
+    def _append(self, call: _Call, piece: list[bytes], size: int) -> None:
         call.pieces += 1
-        self.pieces.append((call, piece))
+        self.pieces.append((call, piece, size))
 
     def fill(self, milliseconds: int) -> bytes | None:
         """Returns the batch to send now, None if there is none. Leaves out what nobody waits for any more."""
@@ -94,8 +97,8 @@ class _Queue:
             records: list[bytes] = []
             size = 0
             while self.pieces:
-                call, piece = self.pieces[0]
-                size += sum(map(len, piece))
+                call, piece, more = self.pieces[0]
+                size += more
                 if size > _BATCH_BYTES and records:
                     break
                 self.pieces.popleft()
@@ -157,7 +160,8 @@ class RoundProducer:
 
     async def send(self, lanes: Mapping[Lane, list[bytes]]) -> None:
         """Returns when the log has all records, as `adapters.shared.record_batch` makes them. Raises Unavailable."""
-        records, size = sum(map(len, lanes.values())), sum(sum(map(len, each)) for each in lanes.values())
+        records, sizes = sum(map(len, lanes.values())), {lane: sum(map(len, each)) for lane, each in lanes.items()}
+        size = sum(sizes.values())
         if not records:
             return
         self._check_circuit()
@@ -168,7 +172,7 @@ class RoundProducer:
         self._held_bytes += size
         for lane, each in lanes.items():
             if each:
-                self._queues[lane].add(call, each)
+                self._queues[lane].add(call, each, sizes[lane])
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         error: Exception | None
@@ -218,7 +222,7 @@ class RoundProducer:
             except Exception as error:
                 log.exception("a round of the log failed for a fault of ours")
                 for queue in self._queues.values():
-                    for call in (*queue.settle(), *(call for call, _ in queue.pieces)):
+                    for call in (*queue.settle(), *(call for call, *_ in queue.pieces)):
                         self._settle(call, error)
                 self._queues.clear()
             took = monotonic() - began

@@ -1,16 +1,16 @@
 """A batch of learning events and the verdict on each."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from domain.ingestion.clock import LEEWAY
 from domain.ingestion.rules import Fault
+from domain.ingestion.shape import Batch as AnyBatch
 from domain.ingestion.shape import Entry as AnyEntry
-from domain.ingestion.shape import LearningEvent
 
-Event = TypeVar("Event", bound=LearningEvent)
+Batch = TypeVar("Batch", bound=AnyBatch)
 Entry = TypeVar("Entry", bound=AnyEntry)
 
 MOST_EVENTS = 10_000
@@ -48,19 +48,17 @@ class Judged(Generic[Entry]):
 
 
 def judge(
-    events: Sequence[Event], now: datetime, only: Container[str] | None, examine: Callable[[Event, float], Entry | Fault]
+    batch: Batch, now: datetime, only: Container[str] | None, examine: Callable[[Batch, float], Sequence[Entry | Fault]]
 ) -> Judged[Entry]:
-    """Returns the verdicts, by what `examine` makes of each event and the last moment allowed. With `only` (names, such as
+    """Returns the verdicts, by what `examine` makes of the events and the last moment allowed. With `only` (names, such as
     `learners/ada`), everybody else's events are refused.
 
     An id stands for one event: of different events with one id, the first that is fit is taken.
     """
-    latest = (now + LEEWAY).timestamp()
-    by_id: dict[str, Entry] = {}
+    by_id: dict[Hashable, Entry] = {}
     refused: list[Refusal] = []
     repeated = 0
-    for index, event in enumerate(events):
-        found = examine(event, latest)
+    for index, found in enumerate(examine(batch, (now + LEEWAY).timestamp())):
         if isinstance(found, Fault):
             fault = found
         elif only is not None and found.learner not in only:
@@ -73,5 +71,5 @@ def judge(
                 repeated += 1
                 continue
             fault = Fault("id", "must not be the id of another event")
-        refused.append(Refusal(index, event.id[:_LONGEST_ID_TOLD], *fault))
+        refused.append(Refusal(index, batch.events[index].id[:_LONGEST_ID_TOLD], *fault))
     return Judged(list(by_id.values()), repeated, refused)

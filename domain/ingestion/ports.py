@@ -5,20 +5,18 @@ from datetime import date
 from typing import Protocol, TypeVar
 
 from domain.ingestion.rules import Fault
-from domain.ingestion.shape import Entry, LearningEvent
+from domain.ingestion.shape import Batch, Entry
 
-Event_contra = TypeVar("Event_contra", bound=LearningEvent, contravariant=True)
-
-
+Batch_contra = TypeVar("Batch_contra", bound=Batch, contravariant=True)
 Entry_co = TypeVar("Entry_co", bound=Entry, covariant=True)
 Entry_contra = TypeVar("Entry_contra", bound=Entry, contravariant=True)
 
 
-class Examiner(Protocol[Event_contra, Entry_co]):
-    """Makes an entry of an event that obeys the rules, its id in lower case, which is what makes ids comparable everywhere."""
+class Examiner(Protocol[Batch_contra, Entry_co]):
+    """Makes entries of the events that obey the rules, their ids in lower case, which is what makes ids comparable everywhere."""
 
-    def __call__(self, event: Event_contra, latest: float) -> Entry_co | Fault:
-        """Returns the entry, or the first fault found. `latest` is the last moment allowed, in seconds since 1970."""
+    def __call__(self, batch: Batch_contra, latest: float) -> Sequence[Entry_co | Fault]:
+        """Returns the entry of each event, or the first fault found in it. `latest` is the last moment allowed, in seconds since 1970."""
         ...
 
 

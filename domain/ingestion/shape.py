@@ -4,7 +4,7 @@ These are protocols, not classes to build: whatever carries an event satisfies t
 nothing. `HasField` tells absent from zero, `WhichOneof("payload")` which payload there is, by the name of its attribute.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 
@@ -137,11 +137,23 @@ class LearningEvent(Protocol):
     def ByteSize(self) -> int: ...
 
 
-class Entry(Protocol):
-    """What the log keeps of an event: two are equal if their events are."""
+class Batch(Protocol):
+    """Events sent together. `client_time`, what the client's clock showed then, may be absent."""
 
     @property
-    def id(self) -> str: ...
+    def events(self) -> Sequence[LearningEvent]: ...
+
+    @property
+    def client_time(self) -> Span: ...
+
+    def HasField(self, field_name: str) -> bool: ...
+
+
+class Entry(Protocol):
+    """What the log keeps of an event: two are equal if their events are, and their ids if those are."""
+
+    @property
+    def id(self) -> Hashable: ...
 
     @property
     def learner(self) -> str: ...

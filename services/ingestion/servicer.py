@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from paideia.ingestion.v1 import ingestion_service_pb2_grpc
-from paideia.ingestion.v1.events_pb2 import LearningEvent
 from paideia.ingestion.v1.ingestion_service_pb2 import (
     GetUsageRequest,
     GetUsageResponse,
@@ -30,14 +28,14 @@ Answer = TypeVar("Answer")
 
 
 class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
-    def __init__(self, ingest: IngestEvents[LearningEvent, Any], get_usage: GetUsage) -> None:
+    def __init__(self, ingest: IngestEvents[IngestEventsRequest | StreamEventsRequest, Any], get_usage: GetUsage) -> None:
         self._ingest = ingest
         self._get_usage = get_usage
 
     async def IngestEvents(
         self, request: IngestEventsRequest, context: grpc.aio.ServicerContext[IngestEventsRequest, IngestEventsResponse]
     ) -> IngestEventsResponse:
-        receipt = await self._ingest(caller(context), request.events, _client_time(request), await learners_seen(context))
+        receipt = await self._ingest(caller(context), request, await learners_seen(context))
         return IngestEventsResponse(
             accepted=receipt.accepted,
             refused=refused_messages(receipt.refused),
@@ -58,7 +56,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         who = caller(context)
 
         async def answer(request: StreamEventsRequest) -> StreamEventsResponse:
-            receipt = await self._ingest(who, request.events, _client_time(request), await learners_seen(context))
+            receipt = await self._ingest(who, request, await learners_seen(context))
             return StreamEventsResponse(
                 number=request.number,
                 accepted=receipt.accepted,
@@ -68,10 +66,6 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
 
         async for each in answered_in_order(request_iterator, answer, MOST_AHEAD):
             yield each
-
-
-def _client_time(request: IngestEventsRequest | StreamEventsRequest) -> Timestamp | None:
-    return request.client_time if request.HasField("client_time") else None
 
 
 async def answered_in_order(

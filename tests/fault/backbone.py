@@ -23,6 +23,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from paideia.ingestion.v1.events_pb2 import LearningEvent
+from paideia.ingestion.v1.ingestion_service_pb2 import IngestEventsRequest
 from paideia.progress.v1.events_pb2 import ProgressUpdated
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -305,14 +306,14 @@ def _lake_writer(stores: Stores, bootstrap: str, engine: AsyncEngine) -> LakeWri
     )
 
 
-async def _send(ingest: IngestEvents[LearningEvent, Entry], account: Account, stopping: asyncio.Event, size: int) -> None:
+async def _send(ingest: IngestEvents[IngestEventsRequest, Entry], account: Account, stopping: asyncio.Event, size: int) -> None:
     number = 0
     while not stopping.is_set():
         if len(account.acknowledged) - len(account.heard) > _ON_ITS_WAY:
             await asyncio.sleep(0.05)
             continue
         number += 1
-        batch = [_attempt(number * size + each) for each in range(size)]
+        batch = IngestEventsRequest(events=[_attempt(number * size + each) for each in range(size)])
         while True:
             try:
                 receipt = await ingest(_TEACHER, batch)
@@ -321,7 +322,7 @@ async def _send(ingest: IngestEvents[LearningEvent, Entry], account: Account, st
                 await asyncio.sleep(error.retry_after.total_seconds())
                 continue
             assert receipt.accepted == size, receipt.refused
-            account.acknowledged.update(each.id for each in batch)
+            account.acknowledged.update(each.id for each in batch.events)
             break
         await asyncio.sleep(0.05)
 

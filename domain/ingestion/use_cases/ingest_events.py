@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Generic
 
 from domain.ingestion.clock import correct, correction
-from domain.ingestion.model import MOST_EVENTS, Entry, Event, Receipt, judge
+from domain.ingestion.model import MOST_EVENTS, Batch, Entry, Receipt, judge
 from domain.ingestion.ports import EventCounter, EventLog, Examiner, NothingCounted
-from domain.ingestion.shape import Span
 from domain.shared.caller import Caller
 from domain.shared.clock import Clock
 from domain.shared.errors import InvalidInput, QuotaReached, Unavailable
@@ -16,7 +15,7 @@ from domain.shared.plans import Quota, check_room, until_tomorrow
 
 
 @dataclass(frozen=True, slots=True)
-class IngestEvents(Generic[Event, Entry]):
+class IngestEvents(Generic[Batch, Entry]):
     """Judges each event by itself and acknowledges the fit ones when the log has them. Learners may send their
     own events only, teachers those of the learners whom they see.
 
@@ -25,25 +24,22 @@ class IngestEvents(Generic[Event, Entry]):
     """
 
     log: EventLog[Entry]
-    examine: Examiner[Event, Entry]
+    examine: Examiner[Batch, Entry]
     clock: Clock
     counter: EventCounter = NothingCounted()  # noqa: RUF009  # it has no state
 
-    async def __call__(
-        self, caller: Caller, events: Sequence[Event], client_time: Span | None = None, seen: frozenset[str] | None = None
-    ) -> Receipt:
-        """`client_time` is what the client's clock showed when it sent them, if it tells; `seen` are the learners whom a caller who
-        may see others sees, None for all."""
-        if not 1 <= len(events) <= MOST_EVENTS:
-            raise InvalidInput.of("events", f"must be 1 to {MOST_EVENTS:,} events, not {len(events):,}")
+    async def __call__(self, caller: Caller, batch: Batch, seen: frozenset[str] | None = None) -> Receipt:
+        """`seen` are the learners whom a caller who may see others sees, None for all."""
+        if not 1 <= (count := len(batch.events)) <= MOST_EVENTS:
+            raise InvalidInput.of("events", f"must be 1 to {MOST_EVENTS:,} events, not {count:,}")
         now = self.clock()
-        moved = correction(client_time, now) if client_time is not None else timedelta()
+        moved = correction(batch.client_time, now) if batch.HasField("client_time") else timedelta()
         if moved:
-            correct(events, moved)
+            correct(batch.events, moved)
         only = None
         if seen is not None or not caller.may_see_others():
             only = {f"learners/{each}" for each in {*(seen or ()), caller.user}}
-        judged = judge(events, now, only, self.examine)
+        judged = judge(batch, now, only, self.examine)
         if judged.fit:
             await self._append(caller, judged.fit, now)
         return Receipt(len(judged.fit) + judged.repeated, judged.refused, moved)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from paideia.ingestion.v1.events_pb2 import LearningEvent
+from paideia.ingestion.v1.ingestion_service_pb2 import IngestEventsRequest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -14,12 +15,12 @@ from redis.backoff import NoBackoff
 from adapters.ingestion.memory import MemoryEventLog
 from adapters.ingestion.redis import RedisEventCounter
 from domain.ingestion.ports import EventLog
-from domain.ingestion.rules import examine
 from domain.ingestion.use_cases.get_usage import GetUsage
 from domain.ingestion.use_cases.ingest_events import IngestEvents
 from domain.shared.caller import Caller, Role
 from domain.shared.errors import QuotaReached, Unavailable
 from domain.shared.plans import Plan, Quota, limit_of
+from tests.ingesting import batch, by_rules
 
 NOW = datetime(2026, 9, 1, 18, tzinfo=UTC)
 MOST = limit_of(Quota.EVENTS_A_DAY, Plan.TRIAL)
@@ -37,7 +38,7 @@ def teacher() -> Caller:
     return Caller(f"north-{uuid4()}", "tom", frozenset({Role.TEACHER}), plan=Plan.TRIAL)
 
 
-def events(count: int) -> list[LearningEvent]:
+def events(count: int) -> IngestEventsRequest:
     made = []
     for _ in range(count):
         event = LearningEvent(id=str(uuid4()), learner="learners/ada", course="courses/fractions")
@@ -45,12 +46,12 @@ def events(count: int) -> list[LearningEvent]:
         event.attempt.item, event.attempt.correct = "items/half", True
         event.attempt.skills.append("skills/halves")
         made.append(event)
-    return made
+    return batch(made)
 
 
 async def test_what_comes_beyond_the_days_events_is_refused_until_midnight(redis: Redis, teacher: Caller) -> None:
     now, log, counter = [NOW], MemoryEventLog[LearningEvent](), RedisEventCounter(redis)
-    ingest, usage = IngestEvents(log, examine, lambda: now[0], counter), GetUsage(counter, lambda: now[0])
+    ingest, usage = IngestEvents(log, by_rules, lambda: now[0], counter), GetUsage(counter, lambda: now[0])
     await counter.add(teacher.organization, NOW.date(), MOST - 5)
     ended = await asyncio.gather(*(ingest(teacher, events(2)) for _ in range(5)), return_exceptions=True)
     refused = [each for each in ended if isinstance(each, QuotaReached)]
@@ -80,14 +81,14 @@ class LogAway(EventLog[LearningEvent]):
 async def test_events_that_the_log_did_not_take_are_not_counted(redis: Redis, teacher: Caller) -> None:
     counter = RedisEventCounter(redis)
     with pytest.raises(Unavailable):
-        await IngestEvents(LogAway(), examine, lambda: NOW, counter)(teacher, events(3))
+        await IngestEvents(LogAway(), by_rules, lambda: NOW, counter)(teacher, events(3))
     assert await counter.of(teacher.organization, NOW.date()) == 0
 
 
 async def test_without_the_store_events_are_taken_and_nobody_waits_for_it_each_time(teacher: Caller) -> None:
     asked, clock = Redis.from_url("redis://127.0.0.1:1", retry=Retry(NoBackoff(), 0)), [0.0]
     counter, log = RedisEventCounter(asked, lambda: clock[0]), MemoryEventLog[LearningEvent]()
-    ingest = IngestEvents(log, examine, lambda: NOW, counter)
+    ingest = IngestEvents(log, by_rules, lambda: NOW, counter)
     for _ in range(3):
         assert (await ingest(teacher, events(2))).accepted == 2
     assert len(log.events[teacher.organization]) == 6

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paideia.ingestion.v1.events_pb2 import MEDIA_ACTION_PLAYED, SESSION_PHASE_ENDED, LearningEvent
+from paideia.ingestion.v1.ingestion_service_pb2 import IngestEventsRequest, StreamEventsRequest
 
 from adapters.ingestion.kafka_entry import Entry, entry_of
 from adapters.ingestion.kafka_usual_shape import QuickExaminer
@@ -62,9 +63,18 @@ class Rules:
 def experienced() -> QuickExaminer:
     """One who knows every name of the good events."""
     quick = QuickExaminer()
-    for event in (attempt(), session(), *others()):
-        quick(event, LATEST)
+    quick(IngestEventsRequest(events=[attempt(), session(), *others()]), LATEST)
     return quick
+
+
+def one(quick: QuickExaminer, event: LearningEvent, latest: float = LATEST) -> Entry | Fault:
+    [found] = quick(IngestEventsRequest(events=[event]), latest)
+    return found
+
+
+def by_rules(event: LearningEvent) -> Entry | Fault:
+    found = examine(copy(event), LATEST)
+    return found if isinstance(found, Fault) else entry_of(found)
 
 
 QUICK = experienced()
@@ -80,9 +90,7 @@ texts = st.builds(lambda parts: b"".join(parts).decode(errors="ignore"), st.list
 
 def agreed(event: LearningEvent) -> bool:
     """Whether the quick examiner, when it sees an event for the first time and for the second, says what the rules say."""
-    first, second = QUICK(copy(event), LATEST), QUICK(copy(event), LATEST)
-    found = examine(copy(event), LATEST)
-    return first == second == (found if isinstance(found, Fault) else entry_of(found))
+    return one(QUICK, event) == one(QUICK, event) == by_rules(event)
 
 
 def copy(event: LearningEvent) -> LearningEvent:
@@ -118,7 +126,34 @@ def test_a_course_that_holds_a_whole_attempt_is_still_no_attempt() -> None:
     payload = attempt().attempt.SerializeToString()
     event.course = "courses/x" + (b"\x32" + bytes([len(payload)]) + payload).decode("latin-1")
     assert agreed(event)
-    assert isinstance(QUICK(event, LATEST), Fault)
+    assert isinstance(one(QUICK, event), Fault)
+
+
+@st.composite
+def some_events(draw: st.DrawFn) -> LearningEvent:
+    """An event that is as long as may be, fit, known, or of none of these."""
+    event = copy(draw(st.sampled_from([attempt(), session(), *others()])))
+    event.learner = f"learners/{draw(st.sampled_from(['ada', 'bob', 'ä', 'l' * 120, 'l' * 129]))}"
+    event.course = draw(st.sampled_from(["", "courses/fractions", "courses/" + "c" * 120, "c" * 20_000]))
+    event.occur_time.seconds += draw(st.integers(-2, 400))
+    event.occur_time.nanos = draw(st.integers(0, 999_999_999))
+    return event
+
+
+@given(st.lists(some_events(), max_size=12), st.integers(0, 2**63 - 1))
+def test_the_events_of_a_batch_are_judged_one_by_one(events: list[LearningEvent], number: int) -> None:
+    expected = [by_rules(each) for each in events]
+    assert QuickExaminer()(IngestEventsRequest(events=events), LATEST) == expected
+    stream = StreamEventsRequest(number=number, events=events)
+    stream.client_time.FromDatetime(NOW)
+    assert QUICK(stream, LATEST) == expected
+
+
+def test_what_one_event_of_a_batch_has_taught_is_known_in_the_next() -> None:
+    rules = Rules()
+    events = [attempt() for _ in range(10)]
+    assert QuickExaminer(rules)(IngestEventsRequest(events=events), LATEST) == [entry_of(each) for each in events]
+    assert rules.asked == 1
 
 
 @given(
@@ -142,20 +177,20 @@ def test_the_rules_are_asked_once_for_what_comes_again(good: Callable[[], Learni
         event.id = str(UUID(int=number, version=4))
         event.client_sequence = number
         event.occur_time.nanos = number * 1_000
-        assert quick(event, LATEST) == entry_of(event)
+        assert one(quick, event) == entry_of(event)
     assert rules.asked == 1
 
 
 def test_an_event_that_was_in_time_is_too_early_for_an_earlier_clock() -> None:
-    assert isinstance(QUICK(attempt(), LATEST), Entry)
-    assert isinstance(QUICK(attempt(), NOW.timestamp() - 1), Fault)
+    assert isinstance(one(QUICK, attempt()), Entry)
+    assert isinstance(one(QUICK, attempt(), NOW.timestamp() - 1), Fault)
 
 
 def test_what_one_field_may_hold_another_may_not() -> None:
     event = attempt()
     event.attempt.item, event.attempt.skills[0] = "learners/ada", "learners/ada"
     assert agreed(event)
-    assert isinstance(QUICK(event, LATEST), Fault)
+    assert isinstance(one(QUICK, event), Fault)
 
 
 def test_what_it_remembers_is_bounded_and_forgetting_changes_no_verdict() -> None:
@@ -165,10 +200,10 @@ def test_what_it_remembers_is_bounded_and_forgetting_changes_no_verdict() -> Non
     for number in range(40_000):
         event.learner = f"learners/l{number}"
         event.occur_time.seconds = EARLIEST + number
-        quick(event, LATEST)
+        one(quick, event)
     assert rules.asked == 40_000
     for number in (0, 39_999):
         event.learner = f"learners/l{number}"
         event.occur_time.seconds = EARLIEST + number
-        assert quick(event, LATEST) == entry_of(event)
+        assert one(quick, event) == entry_of(event)
     assert rules.asked == 40_001
