@@ -48,7 +48,7 @@ def write_all(contract: Contract, settings: Settings, out: Path) -> None:
     (out.parent / "descriptors.binpb").write_bytes(bare.SerializeToString(deterministic=True))
     (out.parent / "openapi.json").write_text(openapi_json(contract), encoding="utf-8")
     (out.parent / "fields.lua").write_text(fields_script(contract), encoding="utf-8")
-    (out.parent / SCRIPT).write_text(origins_script(), encoding="utf-8")
+    (out.parent / SCRIPT).write_text(origins_script(settings), encoding="utf-8")
     (out.parent / "docs.html").write_text(DOCS.read_text(encoding="utf-8"), encoding="utf-8")
     for name, secret in secret_files(settings):
         (out.parent / name).write_text(_yaml(secret), encoding="utf-8")

@@ -1,25 +1,30 @@
 -- Answers browsers that ask from an organization's own pages. Which origins those are, identity knows, and is asked through the proxy's
--- own listener; each worker remembers the answers for a while. The origins in the proxy's settings are the CORS filter's business.
+-- own listener; each worker remembers the answers for a while, and longer when identity cannot be asked. The origins in the proxy's settings
+-- are the CORS filter's business.
 
-local KNOWN_SECONDS, FAILED_SECONDS, TIMEOUT_MS = 30, 1, 1000
+local FAILED_SECONDS, TIMEOUT_MS = 1, 1000
 -- Made-up origins must not become a flood of questions.
 local MOST_KNOWN, MOST_QUESTIONS_A_SECOND = 5000, 50
 local known, known_count = {}, 0
 local second, questions = 0, 0
 
+-- Returns the organizations that allow the origin; those told before if identity does not tell now.
 local function ask(handle, origin)
+  local entry = known[origin]
+  local organizations = entry and entry.organizations or {}
   local now = os.time()
   if now ~= second then second, questions = now, 0 end
   questions = questions + 1
-  if questions > MOST_QUESTIONS_A_SECOND then return {} end
+  if questions > MOST_QUESTIONS_A_SECOND then return organizations end
   local escaped = string.gsub(origin, "[^%w.-]", function(c) return string.format("%%%02X", string.byte(c)) end)
   local headers, body = handle:httpCall("jwks", {
     [":method"] = "GET",
     [":path"] = "/v1/origins:organizations?origin=" .. escaped,
     [":authority"] = "identity",
   }, nil, TIMEOUT_MS)
-  local organizations, good = {}, headers[":status"] == "200"
+  local good = headers[":status"] == "200"
   if good then
+    organizations = {}
     for each in string.gmatch(body or "", '"organizations/([a-z0-9-]+)"') do organizations[each] = true end
   end
   if known_count >= MOST_KNOWN then known, known_count = {}, 0 end

@@ -78,6 +78,7 @@ class Settings:
 
     `context` is the one a sidecar stands beside, or `integrations`; `callers` are the workloads that it lets in, or none for all of the mesh.
     `integrations` is the process with the pages and the faces that are HTTP by nature; without it there are none.
+    `origins_seconds` is how long the answer is remembered, which organizations' pages an origin is.
     A context's certificate is for `<context>.<mesh_domain>`, or without that for the host that `targets` names.
     """
 
@@ -90,6 +91,7 @@ class Settings:
     assets: str = "."
     targets: Mapping[str, tuple[Address, ...]] = field(default_factory=lambda: MappingProxyType({}))
     cors_origins: tuple[str, ...] = ()
+    origins_seconds: int = 30
     limits: Limits = Limits()
     max_body_bytes: int = 1 << 20
     max_ingest_bytes: int = 4 << 20

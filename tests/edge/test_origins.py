@@ -1,9 +1,14 @@
 """Browsers on the pages of organizations, which choose from where their tokens may be used."""
 
+import time
+from pathlib import Path
+
+import httpx
 import pytest
 
 from tests.edge.conftest import Front
-from tests.edge.proxy import eventually
+from tests.edge.proxy import edge, eventually, free_port
+from tests.edge.upstream import CONTEXTS, Signer, upstream
 
 PAGE = "https://learn.north.test"
 ASKED = {"access-control-request-method": "POST", "access-control-request-headers": "authorization, content-type"}
@@ -54,3 +59,24 @@ def test_identity_is_asked_once_for_an_origin(front: Front) -> None:
 def test_what_cannot_be_an_origin_is_not_even_asked_for(front: Front) -> None:
     front.rest.get("/v1/courses/sql", headers=front.bearer() | {"origin": "https://x.test/path?a=b"})
     assert "https://x.test/path?a=b" not in front.upstream.seen.origins
+
+
+def test_a_page_that_was_known_stays_so_while_identity_is_away(front: Front, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    targets = dict.fromkeys(CONTEXTS, front.upstream.address) | {"identity": address}
+
+    def preflight(origin: str) -> int:
+        return rest.options("/v1/courses/sql", headers=ASKED | {"origin": origin}).status_code
+
+    with (
+        edge(tmp_path, targets, settings={"origins_seconds": 1}) as before,
+        httpx.Client(base_url=before.url, timeout=20) as rest,
+    ):
+        with upstream(Signer(), address) as identity:
+            eventually(lambda: preflight(PAGE) == 204)
+            # It is asked again and again for what it may have changed its mind about.
+            eventually(lambda: preflight(PAGE) == 204 and identity.seen.origins.count(PAGE) >= 3)
+        # Long enough for questions that nobody answers.
+        for _ in range(10):
+            assert preflight(PAGE) == 204
+            time.sleep(0.3)
