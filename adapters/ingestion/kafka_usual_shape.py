@@ -1,8 +1,8 @@
 """Quick examination: an event of the usual shape whose names have passed the rules before passes again.
 
 The rules read some twenty fields of an event, each by a call into the decoded message. Here one regular expression reads the event's
-encoding instead, which protobuf writes in the order of the fields' numbers and without defaults. It knows attempts and sessions, plain
-characters, and texts of up to 127 bytes; names come again and again, and are looked up among those that the rules have passed. Whatever is
+encoding instead, which protobuf writes in the order of the fields' numbers and without defaults. It knows plain characters, and texts of up to
+127 bytes; names come again and again, and are looked up among those that the rules have passed. Whatever is
 not known here goes to the rules, so no event is refused here, and none taken that the rules would refuse.
 
 What costs are the calls and the objects for each event. So a batch is encoded at once, and its events' parts are handled by kind.
@@ -17,7 +17,7 @@ import numpy as np
 from paideia.ingestion.v1.events_pb2 import LearningEvent
 from paideia.ingestion.v1.ingestion_service_pb2 import IngestEventsRequest, StreamEventsRequest
 
-from adapters.ingestion.kafka_entry import ATTEMPTS, SESSIONS, Entry, entry_of, second
+from adapters.ingestion.kafka_entry import ATTEMPTS, OTHERS, SESSIONS, Entry, entry_of, second
 from domain.ingestion.rules import Fault, examine
 
 Value = TypeVar("Value")
@@ -53,28 +53,31 @@ _UUID = rb"[0-9a-f]{8}+-[0-9a-f]{4}+-[0-9a-f]{4}+-[0-9a-f]{4}+-[0-9a-f]{12}+"
 _NUMBER = rb"[\x80-\xff]{0,8}+[\x01-\x7f]"
 _NAME = rb"[\x01-\x7f][A-Za-z0-9._~/-]+"
 _ATTEMPT = (
-    rb"(\x0a" + _NAME + rb"(?:\x12" + _NAME + rb")+)"  # the item with its skills: they come together again
-    rb"(?:(?:\x19\x00{6}\xf0\x3f)?+\x20\x01|\x19\x00{8})?+"  # the score: none, 1 and correct, or 0 and not
+    rb"(?:(?:\x19\x00{6}\xf0\x3f)?+\x20\x01|\x19[\x00-\xff]{6}(?:[\x00-\xff][\x00-\x3e]|[\x00-\xef]\x3f))?+"  # 1 and correct, or less and not
     rb"(?:\x28" + _NUMBER + rb")?+"
     rb"(?:\x32" + _span((0, 1, 2)) + rb")?+"
     rb"(?:\x38[\x01-\x64])?+"
     rb"(?:\x42\x2edecisions/" + _UUID + rb")?+"
     rb"((?:\x52" + _NAME + rb")+)?"
 )
-_SESSION = rb"\x0a([\x01-\x7f])([\x20-\x7e]+)\x10[\x01\x02]"
+_PHASE, _DURATION = rb"\x10[\x01\x02]", rb"(?:\x12" + _span((0, 1, 2)) + rb")?+"
+_ACTION = rb"\x10[\x01-\x04](?:\x1a" + _span((0, 1, 2, 3)) + rb")?+"
 _USUAL = re.compile(
     rb"\x0a\x24(" + _UUID + rb")"
     rb"(\x12" + _NAME + rb"+)"
     rb"\x1a(" + _span((5,)) + rb")"
     rb"(\x22" + _NAME + rb")?"
     rb"(?:\x28" + _NUMBER + rb")?+"
-    rb"(?:\x32([\x01-\x7f]|[\x80-\xff][\x01-\x7f])(" + _ATTEMPT + rb")|\x3a([\x01-\x7f])" + _SESSION + rb")"
+    rb"(?:(?P<of_item>(?P<attempt>\x32)|\x52)|(?P<session>\x3a)|(?P<page>\x42)|\x4a)"  # what is left are media
+    rb"([\x01-\x7f]|[\x80-\xff][\x01-\x7f])("
+    # Of an attempt the item with its skills, because they come together again.
+    rb"(?(of_item)(\x0a" + _NAME + rb"(?(attempt)(?:\x12" + _NAME + rb")+))(?(attempt)" + _ATTEMPT + rb"|\x10[\x01-\x64])"
+    rb"|\x0a([\x01-\x7f])([\x20-\x7e]+)(?(session)" + _PHASE + rb"|(?(page)" + _DURATION + rb"|" + _ACTION + rb"))))"
 ).fullmatch
-# What it finds in an event of another shape: nothing, and no payload that is as long as it says.
-_UNUSUAL = (*[b""] * 8, b"\x00", b"\x00", b"")
-_SIZES = {bytes([size]): size for size in range(1, 128)} | {
-    bytes([low, high]): (low & 127) | high << 7 for low in range(128, 256) for high in range(1, 128)
-}
+# What it finds in an event of another shape: nothing, and a payload that is not as long as it says.
+_UNUSUAL = (*[b""] * 9, b"?", *[b""] * 4)
+_SIZES = {b"": 0} | {bytes([size]): size for size in range(1, 128)}
+_SIZES |= {bytes([low, high]): low & 127 | high << 7 for low in range(128, 256) for high in range(1, 128)}
 _WORTH = np.uint32(128) ** np.arange(5, dtype=np.uint32)  # of each group of seven bits in a varint
 _PLACES = np.uint32(10) ** np.arange(8, -1, -1, dtype=np.uint32)
 _NUMBERED = re.compile(rb"\x08[\x80-\xff]*[\x00-\x7f]").match  # a message of a stream has its number before its events
@@ -93,30 +96,34 @@ class QuickExaminer:
         if not (encodings := _encodings(batch)):
             return []
         shapes = [_UNUSUAL if (shape := _USUAL(each)) is None else shape.groups(b"") for each in encodings]
-        ids, learners, times, courses, sizes, attempts, items, choices, around, within, sessions = zip(*shapes, strict=True)
+        ids, learners, times, courses, _, attempts, sessions, _, sizes, bodies, items, choices, lengths, texts = zip(
+            *shapes, strict=True
+        )
         found: list[Entry | Fault] = []
         # Looked up as the loop arrives at them, so that what one event has taught is known in the next.
-        for encoding, id, name, moment, fraction, course, item, chosen, size, attempt, outer, inner, session in zip(
+        for encoding, id, learner, moment, fraction, course, attempt, session, size, body, item, chosen, length, text in zip(
             encodings,
             ids,
             map(self._learners.get, learners),
             map(self._seconds.get, [time[2:7] for time in times]),
             _fractions([time[8:] for time in times]),
             map(self._courses.__contains__, courses),
+            attempts,
+            sessions,
+            sizes,
+            bodies,
             map(self._items.__contains__, items),
             map(self._choices.__contains__, choices),
-            sizes,
-            attempts,
-            around,
-            within,
-            sessions,
+            lengths,
+            texts,
             strict=True,
         ):
-            whole = _SIZES[size] == len(attempt) if size else outer[0] - 4 == inner[0] == len(session)
+            whole = _SIZES[size] == len(body) and (not length or length[0] == len(text))
             # The parts that are known are as long as they say, so each begins where the expression found it, and so does the payload.
-            if whole and name and moment and moment[0] <= latest and course and item and chosen:
+            if whole and learner and moment and moment[0] <= latest and course and item and chosen:
+                topic = ATTEMPTS if attempt else SESSIONS if session else OTHERS
                 # As Entry(...) does, without its call.
-                found.append(_new(Entry, (id, name, ATTEMPTS if size else SESSIONS, moment[1] + fraction, encoding)))
+                found.append(_new(Entry, (id, learner, topic, moment[1] + fraction, encoding)))
             else:
                 index = len(found)
                 found.append(self._by_rules(batch.events[index], latest, shapes[index] if whole else None))
@@ -129,7 +136,7 @@ class QuickExaminer:
             return found
         entry = entry_of(found)
         if shape is not None:
-            _, learner, time, course, _, _, item, choices, *_ = shape
+            _, learner, time, course, *_, item, choices, _, _ = shape
             if all(map(_is_framed, (learner, course, item, choices))):
                 seconds = found.occur_time.seconds
                 _remember(self._learners, learner, entry.learner)

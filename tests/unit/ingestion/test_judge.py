@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paideia.ingestion.v1.events_pb2 import LearningEvent
 
-from domain.ingestion.model import LEEWAY, judge
+from domain.ingestion.clock import LEEWAY
+from domain.ingestion.model import judge
 from tests.ingesting import batch, by_rules
 
 NOW = datetime.fromisoformat("2026-09-01T08:00:00+00:00")

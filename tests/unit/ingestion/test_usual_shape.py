@@ -40,13 +40,39 @@ def session() -> LearningEvent:
     return event
 
 
+def page() -> LearningEvent:
+    event = without_payload()
+    event.page_view.page = "/fractions?of=2"
+    event.page_view.duration.FromMilliseconds(70_250)
+    return event
+
+
+def media() -> LearningEvent:
+    event = without_payload()
+    event.media.media, event.media.action = "film.mp4", MEDIA_ACTION_PLAYED
+    event.media.position.FromMilliseconds(1_250)
+    return event
+
+
+def hint() -> LearningEvent:
+    event = without_payload()
+    event.hint.item, event.hint.number = "items/half", 1
+    return event
+
+
+def without_payload() -> LearningEvent:
+    event = session()
+    event.ClearField("payload")
+    return event
+
+
 def others() -> list[LearningEvent]:
-    page, media, hint, other = session(), session(), session(), attempt()
-    page.page_view.page = "/fractions"
-    media.media.media, media.media.action = "film.mp4", MEDIA_ACTION_PLAYED
-    hint.hint.item, hint.hint.number = "items/half", 1
-    other.attempt.score, other.attempt.correct, other.course = 0.0, False, ""
-    return [page, media, hint, other]
+    opened, seen, wrong, partly = page(), media(), attempt(), attempt()
+    opened.page_view.ClearField("duration")
+    seen.media.ClearField("position")
+    wrong.attempt.score, wrong.attempt.correct, wrong.course = 0.0, False, ""
+    partly.attempt.score, partly.attempt.correct = 0.25, False
+    return [page(), media(), hint(), opened, seen, wrong, partly]
 
 
 class Rules:
@@ -107,10 +133,23 @@ def test_a_damaged_encoding_is_judged_as_the_rules_do(good: bytes, at: int, leng
     assert agreed(event)
 
 
-@settings(max_examples=300)
-@given(st.sampled_from(["learner", "course", "attempt.item", "attempt.skills", "attempt.choices", "session.session"]), texts)
+TEXTS = {
+    "learner": attempt,
+    "course": attempt,
+    "attempt.item": attempt,
+    "attempt.skills": attempt,
+    "attempt.choices": attempt,
+    "session.session": session,
+    "page_view.page": page,
+    "media.media": media,
+    "hint.item": hint,
+}
+
+
+@settings(max_examples=500)
+@given(st.sampled_from([*TEXTS]), texts)
 def test_no_text_passes_for_the_fields_that_it_imitates(path: str, text: str) -> None:
-    event = session() if path.startswith("session") else attempt()
+    event = TEXTS[path]()
     *parents, last = path.split(".")
     target = getattr(event, parents[0]) if parents else event
     if isinstance(getattr(target, last), str):
@@ -161,14 +200,33 @@ def test_what_one_event_of_a_batch_has_taught_is_known_in_the_next() -> None:
     st.one_of(st.integers(-5, 2**31 - 1), st.integers(990_000_000, 1_010_000_000)),
 )
 def test_a_moment_or_a_duration_is_judged_as_the_rules_do(seconds: int, nanos: int) -> None:
-    at, within = attempt(), attempt()
-    at.occur_time.seconds, at.occur_time.nanos = seconds, nanos
-    within.attempt.response_time.seconds, within.attempt.response_time.nanos = seconds, nanos
-    assert agreed(at)
-    assert agreed(within)
+    at, answered, viewed, watched = attempt(), attempt(), page(), media()
+    for event, span in (
+        (at, at.occur_time),
+        (answered, answered.attempt.response_time),
+        (viewed, viewed.page_view.duration),
+        (watched, watched.media.position),
+    ):
+        span.seconds, span.nanos = seconds, nanos
+        assert agreed(event)
 
 
-@pytest.mark.parametrize("good", [attempt, session])
+@given(st.one_of(st.floats(), st.floats(0, 1), st.sampled_from([1.0, -0.0, 0.5, 1.0 - 2**-53])), st.booleans())
+def test_a_score_is_judged_as_the_rules_do(score: float, correct: bool) -> None:
+    event = attempt()
+    event.attempt.score, event.attempt.correct = score, correct
+    assert agreed(event)
+
+
+@given(st.integers(-1, 130))
+def test_the_number_of_a_hint_a_phase_and_an_action_are_judged_as_the_rules_do(number: int) -> None:
+    one_hint, phase, action, revealed = hint(), session(), media(), attempt()
+    one_hint.hint.number = revealed.attempt.hints_revealed = number
+    phase.session.phase = action.media.action = number  # type: ignore[assignment]  # clients may send any number
+    assert all(map(agreed, (one_hint, phase, action, revealed)))
+
+
+@pytest.mark.parametrize("good", [attempt, session, page, media, hint])
 def test_the_rules_are_asked_once_for_what_comes_again(good: Callable[[], LearningEvent]) -> None:
     rules = Rules()
     quick = QuickExaminer(rules)
