@@ -1,9 +1,9 @@
 """Quick examination: an event of the usual shape whose names have passed the rules before passes again.
 
 The rules read some twenty fields of an event, each by a call into the decoded message. Here one regular expression reads the event's
-encoding instead, which protobuf writes in the order of the fields' numbers and without defaults. It knows plain characters, and texts of up to
-127 bytes; names come again and again, and are looked up among those that the rules have passed. Whatever is
-not known here goes to the rules, so no event is refused here, and none taken that the rules would refuse.
+encoding instead, which protobuf writes in the order of the fields' numbers and without defaults. It knows texts of up to 127 bytes; names
+come again and again, and are looked up among those that the rules have passed. Whatever is not known here goes to the rules, so no event is
+refused here, and none taken that the rules would refuse.
 
 What costs are the calls and the objects for each event. So a batch is encoded at once, and its events' parts are handled by kind.
 """
@@ -72,7 +72,8 @@ _USUAL = re.compile(
     rb"([\x01-\x7f]|[\x80-\xff][\x01-\x7f])("
     # Of an attempt the item with its skills, because they come together again.
     rb"(?(of_item)(\x0a" + _NAME + rb"(?(attempt)(?:\x12" + _NAME + rb")+))(?(attempt)" + _ATTEMPT + rb"|\x10[\x01-\x64])"
-    rb"|\x0a([\x01-\x7f])([\x20-\x7e]+)(?(session)" + _PHASE + rb"|(?(page)" + _DURATION + rb"|" + _ACTION + rb"))))"
+    # A text without control characters: that it is UTF-8 was seen when the request was decoded.
+    rb"|\x0a([\x01-\x7f])([\x20-\x7e\x80-\xff]+)(?(session)" + _PHASE + rb"|(?(page)" + _DURATION + rb"|" + _ACTION + rb"))))"
 ).fullmatch
 # What it finds in an event of another shape: nothing, and a payload that is not as long as it says.
 _UNUSUAL = (*[b""] * 9, b"?", *[b""] * 4)

@@ -42,7 +42,7 @@ def session() -> LearningEvent:
 
 def page() -> LearningEvent:
     event = without_payload()
-    event.page_view.page = "/fractions?of=2"
+    event.page_view.page = "/дроби?of=½"
     event.page_view.duration.FromMilliseconds(70_250)
     return event
 
