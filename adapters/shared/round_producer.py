@@ -78,14 +78,14 @@ class _Queue:
             self._append(call, records, size)
             return
         piece: list[bytes] = []
-        size = 0
+        taken = 0
         for record in records:
-            if size + len(record) > _BATCH_BYTES and piece:
-                self._append(call, piece, size)
-                piece, size = [], 0
+            if taken + len(record) > _BATCH_BYTES and piece:
+                self._append(call, piece, taken)
+                piece, taken = [], 0
             piece.append(record)
-            size += len(record)
-        self._append(call, piece, size)
+            taken += len(record)
+        self._append(call, piece, taken)
 
     def _append(self, call: _Call, piece: list[bytes], size: int) -> None:
         call.pieces += 1

@@ -98,7 +98,7 @@ def one(quick: QuickExaminer, event: LearningEvent, latest: float = LATEST) -> E
     return found
 
 
-def by_rules(event: LearningEvent) -> Entry | Fault:
+def ruled(event: LearningEvent) -> Entry | Fault:
     found = examine(copy(event), LATEST)
     return found if isinstance(found, Fault) else entry_of(found)
 
@@ -116,7 +116,7 @@ texts = st.builds(lambda parts: b"".join(parts).decode(errors="ignore"), st.list
 
 def agreed(event: LearningEvent) -> bool:
     """Whether the quick examiner, when it sees an event for the first time and for the second, says what the rules say."""
-    return one(QUICK, event) == one(QUICK, event) == by_rules(event)
+    return one(QUICK, event) == one(QUICK, event) == ruled(event)
 
 
 def copy(event: LearningEvent) -> LearningEvent:
@@ -170,7 +170,7 @@ def test_a_course_that_holds_a_whole_attempt_is_still_no_attempt() -> None:
 
 @st.composite
 def some_events(draw: st.DrawFn) -> LearningEvent:
-    """An event that is as long as may be, fit, known, or of none of these."""
+    """An event of any kind, fit or not, whose names are known, new, wrong, or so long that its size takes another byte."""
     event = copy(draw(st.sampled_from([attempt(), session(), *others()])))
     event.learner = f"learners/{draw(st.sampled_from(['ada', 'bob', 'ä', 'l' * 120, 'l' * 129]))}"
     event.course = draw(st.sampled_from(["", "courses/fractions", "courses/" + "c" * 120, "c" * 20_000]))
@@ -181,7 +181,7 @@ def some_events(draw: st.DrawFn) -> LearningEvent:
 
 @given(st.lists(some_events(), max_size=12), st.integers(0, 2**63 - 1))
 def test_the_events_of_a_batch_are_judged_one_by_one(events: list[LearningEvent], number: int) -> None:
-    expected = [by_rules(each) for each in events]
+    expected = [ruled(each) for each in events]
     assert QuickExaminer()(IngestEventsRequest(events=events), LATEST) == expected
     stream = StreamEventsRequest(number=number, events=events)
     stream.client_time.FromDatetime(NOW)
