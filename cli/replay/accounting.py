@@ -91,14 +91,16 @@ async def counted_twice(api: Api, account: Account) -> int:
     of_learner: dict[str, Counter[str]] = defaultdict(Counter)
     for attempt in account.attempts.values():
         of_learner[attempt["name"].split("/")[1]].update(attempt["skills"])
+    everywhere: dict[str, Counter[str]] = {}
     in_mastery = 0
     for mastery in account.mastery:
         _, learner, _, skill = mastery["name"].split("/")
         count = int(mastery.get("attemptCount", 0))
         if count > of_learner[learner][f"skills/{skill}"]:
             # Attempts made in other courses move the same skill.
-            everywhere = await _attempts_of(api, learner)
-            in_mastery += max(0, count - everywhere[f"skills/{skill}"])
+            if learner not in everywhere:
+                everywhere[learner] = await _attempts_of(api, learner)
+            in_mastery += max(0, count - everywhere[learner][f"skills/{skill}"])
     return listed + in_mastery
 
 
